@@ -20,8 +20,8 @@ from study.spec_files import parse
 from study.store import Store
 from study.tracking import Tracker
 from trainers import data
-from trainers.corpus import Corpus
 from trainers.files import replacing
+from trainers.genome.corpus import Corpus
 
 _SPEC, _ID = "spec.yaml", "study_id"
 

@@ -7,7 +7,7 @@ import pandas as pd
 from study.spec import StudySpec, TaskSpec
 from study.store import PRETRAINING
 from trainers import embedded
-from trainers.tasks import EvaluationTask, read_task
+from trainers.tasks.task import EvaluationTask, read_task
 
 
 def read(spec: StudySpec) -> list[EvaluationTask]:

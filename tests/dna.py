@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from trainers import bases
-from trainers.corpus import Corpus
 from trainers.difficulty import Difficulty
+from trainers.genome import bases
+from trainers.genome.corpus import Corpus
 from trainers.tokenizer import KmerTokenizer
 
 acgt = st.text("ACGT", min_size=1, max_size=40)

@@ -13,8 +13,8 @@ from study.spec import StudySpec
 from tests.dna import random_letters
 from tests.runs import DATA
 from trainers import data
-from trainers.corpus import Windows
 from trainers.difficulty import Difficulty
+from trainers.genome.corpus import Windows
 from trainers.settings import PUBLISHED, NpmiFormula
 
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curricula import InputError
-from trainers import bases, embedded
+from trainers import embedded
 from trainers.embedded import FOLDER, GENOME, TASKS
+from trainers.genome import bases
 
 NAMES = (GENOME, *TASKS)
 

@@ -10,7 +10,7 @@ from tests.dna import random_letters
 from trainers.finetune import Classifier, finetune
 from trainers.models import initial_model
 from trainers.settings import Protocol
-from trainers.tasks import EvaluationTask, Examples
+from trainers.tasks.task import EvaluationTask, Examples
 from trainers.tokenizer import KmerTokenizer
 
 CPU = torch.device("cpu")

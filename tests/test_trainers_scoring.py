@@ -10,7 +10,7 @@ from trainers.finetune import finetune
 from trainers.models import initial_model
 from trainers.scoring import Job, Score, score, share_of
 from trainers.settings import Protocol
-from trainers.tasks import EvaluationTask, Examples
+from trainers.tasks.task import EvaluationTask, Examples
 
 PROTOCOL = Protocol(
     epochs=1, batch=4, learning_rate=1e-3, warmup=0.1, weight_decay=0.0, pooling="cls", dev_every=0, shots=0

@@ -13,8 +13,8 @@ from curricula import Curriculum, Masking, Strategy
 from curricula.answer import Answer
 from curricula.replay import histories, places
 from trainers import embedded
-from trainers.corpus import Split, Windows
 from trainers.difficulty import Difficulty
+from trainers.genome.corpus import Split, Windows
 from trainers.masker import Masker
 from trainers.rates import calibration_rows
 from trainers.settings import Budget

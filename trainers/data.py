@@ -10,10 +10,10 @@ import torch
 from curricula import InputError
 from trainers import embedded
 from trainers.batches import VALIDATION_MASKING, VALIDATION_SEED, masked_batch
-from trainers.corpus import Corpus, Split, Windows
 from trainers.difficulty import Difficulty
-from trainers.fasta import read_fasta
 from trainers.files import replacing
+from trainers.genome.corpus import Corpus, Split, Windows
+from trainers.genome.fasta import read_fasta
 from trainers.masker import Masker
 from trainers.settings import Budget, DataSettings
 from trainers.tokenizer import SPECIAL_TOKENS, KmerTokenizer

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from curricula import InputError
-from trainers.corpus import Corpus
 from trainers.files import replacing
+from trainers.genome.corpus import Corpus
 from trainers.ngrams import count_ngrams
 from trainers.settings import PUBLISHED, NpmiFormula, Parts
 

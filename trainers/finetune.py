@@ -13,7 +13,7 @@ from transformers import BertForMaskedLM
 from trainers import metrics
 from trainers.rng import Stream, derived_seed
 from trainers.settings import Protocol
-from trainers.tasks import EvaluationTask, Examples
+from trainers.tasks.task import EvaluationTask, Examples
 from trainers.tokenizer import PAD, KmerTokenizer
 
 _READ_BATCH = 256  # sequences a forward pass without gradients

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curricula import InputError
-from trainers.corpus import Corpus
+from trainers.genome.corpus import Corpus
 from trainers.settings import Strands
 
 _CHUNK = 1 << 18  # bases counted at a time: their codes, 0.7 MB at k = 6, stay in a core's cache

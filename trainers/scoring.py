@@ -8,7 +8,7 @@ from transformers import BertForMaskedLM
 
 from trainers.finetune import TaskScores, finetune
 from trainers.settings import Protocol
-from trainers.tasks import EvaluationTask
+from trainers.tasks.task import EvaluationTask
 from trainers.workers import Workers
 
 

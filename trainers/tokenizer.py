@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from curricula import InputError
-from trainers import bases
+from trainers.genome import bases
 
 PAD, UNK, CLS, SEP, MASK = range(5)
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

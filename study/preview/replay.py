@@ -12,9 +12,10 @@ from curricula import InputError, Masking
 from study.runs import data_settings, default_run
 from study.schedule import Asked, Schedule, even_steps, rate, shares
 from study.spec import CONTROL, StudySpec
-from trainers import bases, data
-from trainers.corpus import Corpus
+from trainers import data
 from trainers.difficulty import Difficulty
+from trainers.genome import bases
+from trainers.genome.corpus import Corpus
 from trainers.masker import Masker
 from trainers.rates import calibration_rows
 from trainers.tokenizer import SPECIAL_TOKENS, KmerTokenizer

@@ -15,8 +15,8 @@ import torch
 from curricula import Masking, Strategy
 from trainers import embedded
 from trainers.batches import masked_batch
-from trainers.corpus import Split, Windows
 from trainers.difficulty import Difficulty
+from trainers.genome.corpus import Split, Windows
 from trainers.loop import MaskedLanguageModel
 from trainers.masker import Masker
 from trainers.models import initial_model

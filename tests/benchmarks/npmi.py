@@ -10,8 +10,9 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 
-from trainers import bases, data
-from trainers.corpus import Corpus
+from trainers import data
+from trainers.genome import bases
+from trainers.genome.corpus import Corpus
 from trainers.ngrams import count_ngrams
 
 PLAIN_BASES = 1_000_000  # the baseline takes the same time for every base

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from curricula import InputError
 from curricula.errors import nearest
-from trainers import bases
-from trainers.corpus import Corpus
-from trainers.tasks import SPLITS, EvaluationTask, make_task
+from trainers.genome import bases
+from trainers.genome.corpus import Corpus
+from trainers.tasks.task import SPLITS, EvaluationTask, make_task
 
 FOLDER = Path(__file__).parent
 GENOME = "chr22_20-21M"

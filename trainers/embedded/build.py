@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainers import bases
 from trainers.embedded import FOLDER, GENOME
-from trainers.fasta import read_fasta
-from trainers.tasks import SPLITS
+from trainers.genome import bases
+from trainers.genome.fasta import read_fasta
+from trainers.tasks.task import SPLITS
 
 _SPLIT_SEED = 20240807
 _SHARES = {"train": 0.6, "dev": 0.2, "test": 0.2}

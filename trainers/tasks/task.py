@@ -11,7 +11,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from curricula import InputError
-from trainers import bases
+from trainers.genome import bases
 from trainers.presets import preset
 
 SPLITS = ("train", "dev", "test")

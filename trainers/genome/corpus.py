@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from curricula import InputError
-from trainers import bases
 from trainers.files import replacing
+from trainers.genome import bases
 from trainers.rng import Stream, sample_bits
 
 _CARD = b"card"
@@ -31,7 +31,7 @@ class Contig:
 
 
 class Corpus:
-    """Contigs laid end to end as base codes (uint8, see `trainers.bases`), with a provenance card."""
+    """Contigs laid end to end as base codes (uint8, see `trainers.genome.bases`), with a provenance card."""
 
     def __init__(self, codes: NDArray[np.uint8], contigs: tuple[Contig, ...], card: dict[str, Any]) -> None:
         """Use `from_records` or `open`; `card` holds source, SHA-256 of the bases, contigs and base counts."""

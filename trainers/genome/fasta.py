@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curricula import InputError
-from trainers import bases
+from trainers.genome import bases
 
 
 def read_fasta(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curricula import InputError
-from trainers import bases
-from trainers.fasta import read_fasta
+from trainers.genome import bases
+from trainers.genome.fasta import read_fasta
 
 
 def read(path) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers import bases
+from trainers.genome import bases
 
 
 @pytest.mark.parametrize(

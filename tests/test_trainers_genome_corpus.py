@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from curricula import InputError
 from tests.dna import corpus_of, with_gaps
-from trainers import bases
-from trainers.corpus import Corpus, Split, Windows
+from trainers.genome import bases
+from trainers.genome.corpus import Corpus, Split, Windows
 
 little_genomes = st.lists(with_gaps, min_size=1, max_size=4)
 

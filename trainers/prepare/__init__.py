@@ -1,0 +1,1 @@
+"""Brings data into the form that runs read: `python -m trainers.prepare`. One file a subcommand."""

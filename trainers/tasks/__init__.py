@@ -1,0 +1,1 @@
+"""Labelled sequences on which a pretrained model is scored."""
