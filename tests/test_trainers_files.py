@@ -1,5 +1,9 @@
 """Files appear whole or not at all."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from trainers.files import replacing
@@ -45,3 +49,19 @@ def test_writing_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "result.json"):
         pass
     assert names_in(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    target = tmp_path / "result.json"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(timeout=60)
+    with replacing(target) as temporary:
+        temporary.write_text("whole")
+    host = temporary.name.removeprefix(".result.json.").partition(".")[0]
+    dead, living = (tmp_path / f".result.json.{host}.{pid}.tmp" for pid in (ended.pid, os.getppid()))
+    elsewhere = tmp_path / f".result.json.another-host.{ended.pid}.tmp"
+    for path in (dead, living, elsewhere):
+        path.write_text("half")
+    with replacing(target) as temporary:
+        temporary.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == sorted([living, elsewhere, target])
