@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from curricula import InputError
 from study import cluster, tasks
 from study.progress import Reporter
+from study.provenance import LEAKS
 from study.runs import Run, controls, data_settings
 from study.spec import StudySpec
 from study.spec_files import parse
@@ -21,7 +22,8 @@ from study.store import Store
 from study.tracking import Tracker
 from trainers import data
 from trainers.files import replacing
-from trainers.genome.corpus import Corpus
+from trainers.genome.intervals import NONE
+from trainers.genome.leaks import find_leaks
 
 _SPEC, _ID = "spec.yaml", "study_id"
 
@@ -195,8 +197,8 @@ class Study:
             tuner.fit()
 
 
-def check(spec: StudySpec) -> Corpus:
-    """Refuse whatever input can be refused before a folder is made or Ray is started; return the genome.
+def check(spec: StudySpec) -> None:
+    """Refuse whatever input can be refused before a folder is made or Ray is started.
 
     Raises:
         InputError: a task, the genome or the cluster does not fit the spec.
@@ -206,15 +208,26 @@ def check(spec: StudySpec) -> Corpus:
     else:
         cluster.trials_at_once(spec.cluster, cluster.capacity())
     tasks.read(spec)
-    corpus = data.read_genome(spec.data.genome)
+    corpus = data.open_genome(spec.data.genome)
     data.windows(corpus, data_settings(spec))
-    return corpus
+    if spec.data.difficulty is not None:
+        data.difficulty_of(corpus, data_settings(spec))
 
 
-def prepare(spec: StudySpec, corpus: Corpus | None) -> None:
-    """Write corpus, difficulty table and provenance cards, unless an earlier session did; the cards come last."""
-    if not (spec.folder() / "provenance.json").exists():
-        data.prepare(corpus or check(spec), data_settings(spec), spec.folder())
+def prepare(spec: StudySpec) -> None:
+    """Write corpus, difficulty table, leak check and provenance cards, unless an earlier session did; cards last.
+
+    Raises:
+        InputError: what is there is of another genome; or the test windows leave no room for training.
+    """
+    if (spec.folder() / "provenance.json").exists():
+        return
+    settings = data_settings(spec)
+    corpus = data.open_genome(spec.data.genome)
+    tests = {task.name: task.splits["test"].sequences for task in tasks.read(spec)}
+    leaks = find_leaks(corpus, data.divided(corpus, settings)[0], tests)
+    excluded = leaks.places if spec.data.exclude_test_windows else NONE
+    data.prepare(corpus, settings, spec.folder(), excluded, {LEAKS: leaks.card(spec.data.exclude_test_windows)})
 
 
 def run(spec: StudySpec, reporter: Reporter, tracker: Tracker) -> None:

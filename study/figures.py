@@ -88,9 +88,9 @@ def losses(summary: Summary) -> go.Figure:
                     **_style(styles[line.curriculum]),
                 )
             )
-    if summary.unigram_loss is not None:
+    if summary.provenance.unigram_loss is not None:
         figure.add_hline(
-            y=summary.unigram_loss,
+            y=summary.provenance.unigram_loss,
             line={"color": "#555", "dash": "dash"},
             annotation={"text": "k-mer frequencies alone", "font": {"size": 13}},
         )

@@ -86,10 +86,11 @@ def write(summary: Summary, folder: Path) -> Path:
 
     spec = summary.spec
     page = Environment(loader=PackageLoader("study", "."), autoescape=True, undefined=StrictUndefined)
-    provenance = json.loads((folder / "provenance.json").read_text())
     html = page.get_template("report.html.j2").render(
         spec=spec,
-        genome=provenance["corpus"]["source"],
+        genome=summary.provenance.genome,
+        leaks=summary.provenance.leaks,
+        leaks_excluded=summary.provenance.excluded,
         sentences=sentences(summary),
         metric=spec.evaluation.metric.replace("_", " ").replace("mcc", "MCC"),
         tasks=[task.name for task in spec.evaluation.tasks],
@@ -102,7 +103,7 @@ def write(summary: Summary, folder: Path) -> Path:
         },
         places="\n".join(places(folder)),
         spec_yaml=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False),
-        provenance=json.dumps(provenance, indent=1),
+        provenance=json.dumps(summary.provenance.cards, indent=1),
         plotly_js=Markup(get_plotlyjs()),
     )
     with replacing(folder / REPORT) as temporary:

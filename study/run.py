@@ -57,9 +57,8 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     from study.runs import controls
     from study.tracking import Tracker
 
-    corpus = None
     if not resumed:
-        corpus = engine.check(spec)
+        engine.check(spec)
         spec = engine.create_folder(spec)
     folder = spec.folder()
     expected = len(controls(spec)) + spec.search.trials - 1 + spec.seeds - 1
@@ -68,7 +67,7 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     for reason in registry.broken().values():
         reporter.say(f"warning: {reason}")
     try:
-        engine.prepare(spec, corpus)
+        engine.prepare(spec)
         tracker = Tracker(spec, folder, engine.study_id(folder), reporter.say)
         engine.run(spec, reporter, tracker)
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from curricula import registry
 from study.spec import CONTROL, StudySpec
-from trainers.settings import DataSettings, NpmiFormula, PretrainSettings
+from trainers.settings import DataSettings, NpmiFormula, PretrainSettings, Sampling
 
 RANDOM_INIT = "random_init"
 Role = Literal["control", "search", "replicate"]
@@ -92,6 +92,11 @@ def data_settings(spec: StudySpec) -> DataSettings:
         validation_rows=spec.data.validation_rows,
         seed=spec.seed,
         npmi=_npmi(spec),
+        margin=spec.data.margin,
+        validation_contigs=tuple(spec.data.validation_contigs),
+        sampling=Sampling(**spec.data.sampling.model_dump()),
+        repeats=spec.data.repeats,
+        difficulty=spec.data.difficulty,
     )
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from curricula import Domain, Range, registry
 from curricula.errors import nearest
 from trainers.presets import preset
-from trainers.settings import PUBLISHED, Budget, Parts, Strands, check_spans, check_window
+from trainers.settings import PUBLISHED, Budget, Lengths, Parts, Repeats, Strands, check_spans, check_window
+from trainers.storage import is_remote
 
 EMBEDDED = "embedded"
 CONTROL = "constant"
@@ -20,6 +21,11 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 def _absolute(path: str) -> str:
     """Make a path mean the same in every process, whatever its working folder."""
     return str(Path(path).expanduser().resolve())
+
+
+def _place(location: str) -> str:
+    """Make a path mean the same in every process; a URI does already."""
+    return location if is_remote(location) else _absolute(location)
 
 
 class Part(BaseModel):
@@ -42,19 +48,64 @@ class NpmiSpec(Part):
     )
 
 
+class SamplingSpec(Part):
+    """Which stretches of the training DNA make a sample."""
+
+    lengths: Lengths = Field(
+        "fixed",
+        description="`fixed`: all of pretraining.length; `mixed`: half of it, half uniform from `shortest` up (as "
+        "published); `tiled`: side by side, each base once an epoch",
+    )
+    shortest: Positive = Field(5, description="k-mer tokens of the shortest mixed sample")
+    reverse_complement: bool = Field(False, description="read every second sample, by chance, from the other strand")
+
+
 class DataSpec(Part):
     """The DNA to pretrain on."""
 
-    genome: str = Field("embedded", description="`embedded`, or the path of a FASTA file, plain or gzip")
+    genome: str = Field(
+        "embedded",
+        description="`embedded`; a corpus made by `python -m trainers.prepare genome`; or a FASTA or .2bit file, plain "
+        "or compressed; s3:// and gs:// too",
+    )
+    difficulty: str | None = Field(
+        None, description="an NPMI table made by `python -m trainers.prepare npmi`, s3:// and gs:// too; none: counted"
+    )
     block: Positive = Field(1_000_000, description="bases in a block; a block is all training or all validation")
     validation_share: Share = Field(0.05, description="share of the blocks kept for validation")
+    margin: Annotated[int, Field(ge=0)] = Field(
+        1_000, description="bases on either side of a validation block that are not trained on"
+    )
+    validation_contigs: list[str] = Field(
+        default_factory=list, description="contigs (names, or patterns such as chr2?) to validate on instead of blocks"
+    )
     validation_rows: Positive = Field(512, description="samples on which validation loss is measured")
+    sampling: SamplingSpec = SamplingSpec()
+    repeats: Repeats | None = Field(
+        None,
+        description="soft-masked bases, in samples and NPMI: `keep`, `exclude`, or `downweight` to half; none: what "
+        "the corpus was prepared for",
+    )
+    exclude_test_windows: bool = Field(
+        False, description="keep test sequences of the tasks out of the training samples, wherever they stand"
+    )
     npmi: NpmiSpec = NpmiSpec()
 
     @field_validator("genome")
     @classmethod
     def _absolute(cls, genome: str) -> str:
-        return genome if genome == EMBEDDED else _absolute(genome)
+        return genome if genome == EMBEDDED else _place(genome)
+
+    @field_validator("difficulty")
+    @classmethod
+    def _absolute_table(cls, difficulty: str | None) -> str | None:
+        return None if difficulty is None else _place(difficulty)
+
+    @model_validator(mode="after")
+    def _narrow_margin(self) -> "DataSpec":
+        if self.margin >= self.block:
+            raise ValueError(f"data.margin must be less than data.block, but got {self.margin} and {self.block}")
+        return self
 
 
 class ModelSpec(Part):
@@ -142,7 +193,17 @@ class SearchSpec(Part):
 class TaskSpec(Part):
     """One evaluation task and how it is fine-tuned (defaults: the GUE protocol for short human tasks)."""
 
-    name: str = Field(description="an embedded task, or <group>/<task> under `evaluation.root`")
+    name: str = Field(
+        description="an embedded task, <group>/<task> under `evaluation.root`, or any, with train and test"
+    )
+    train: str | list[str] | None = Field(
+        None,
+        description="a file of your own: CSV, TSV, Parquet or FASTA; or one FASTA file for each class; none: by name",
+    )
+    test: str | list[str] | None = Field(None, description="as `train`, with which it goes together")
+    dev: str | list[str] | None = Field(None, description="as `train`; none: a tenth of train, the same every time")
+    sequence_column: str = Field("sequence", description="the column of sequences in files of your own")
+    label_column: str = Field("label", description="the column of labels, whole numbers from 0")
     shots: Annotated[int, Field(ge=0)] = Field(0, description="training examples a class; 0 for all")
     repetitions: Positive = Field(1, description="fine-tunings: seeds, and with `shots` also draws")
     epochs: Positive = Field(3, description="passes over the training examples")
@@ -155,18 +216,42 @@ class TaskSpec(Part):
         200, description="steps between looks at the dev loss; its best model is kept; 0 keeps the last"
     )
 
+    @field_validator("train", "test", "dev")
+    @classmethod
+    def _absolute(cls, paths: str | list[str] | None) -> str | list[str] | None:
+        if paths is None or isinstance(paths, str):
+            return None if paths is None else _place(paths)
+        if len(paths) < 2:
+            raise ValueError(f"a list must have one FASTA file for each of at least two classes, but got {paths}")
+        return [_place(path) for path in paths]
+
+    @model_validator(mode="after")
+    def _together(self) -> "TaskSpec":
+        given = [split for split in ("train", "dev", "test") if getattr(self, split) is not None]
+        if given and not {"train", "test"} <= set(given):
+            raise ValueError(f"train and test go together, but {self.name} has only {' and '.join(given)}")
+        named = (self.sequence_column, self.label_column)
+        if named != ("sequence", "label") and not given:
+            raise ValueError(f"columns are named for files of your own, but {self.name} has no train and test")
+        if self.sequence_column == self.label_column:
+            raise ValueError(f"sequence_column and label_column must differ, but both are `{self.label_column}`")
+        return self
+
 
 class EvaluationSpec(Part):
     """On what trials are scored."""
 
-    root: str | None = Field(None, description="folder with GUE's <group>/<task>/{train,dev,test}.csv; none: embedded")
+    root: str | None = Field(
+        None, description="folder with GUE's <group>/<task>/{train,dev,test}.csv or .parquet; none: embedded"
+    )
+    allow_modified: bool = Field(False, description="go on with GUE tasks under `root` that are not the published ones")
     metric: Literal["mcc", "macro_f1", "accuracy"] = Field("mcc", description="what is compared")
     tasks: list[TaskSpec] = Field(min_length=1, description="the tasks")
 
     @field_validator("root")
     @classmethod
     def _absolute(cls, root: str | None) -> str | None:
-        return None if root is None else _absolute(root)
+        return None if root is None else _place(root)
 
     @field_validator("tasks")
     @classmethod
@@ -235,6 +320,11 @@ class StudySpec(Part):
         for name, fixed in self.curricula.items():
             for arguments in [fixed, *({**fixed, **extreme} for extreme in _extremes(self.space(name)))]:
                 check_spans(name, arguments, self.model.k, self.pretraining.length)
+        if self.data.sampling.lengths == "mixed" and self.data.sampling.shortest > self.pretraining.length:
+            raise ValueError(
+                f"data.sampling.shortest must not exceed pretraining.length, but got "
+                f"{self.data.sampling.shortest} and {self.pretraining.length}"
+            )
         if self.pretraining.warmup >= max(self.pretraining.budgets):
             raise ValueError(
                 f"pretraining.warmup must be shorter than the longest budget, but got "

@@ -10,6 +10,7 @@ from scipy import stats
 
 from curricula.placebo import PREFIX
 from study import tasks
+from study.provenance import Provenance
 from study.runs import RANDOM_INIT
 from study.spec import CONTROL, StudySpec
 from study.store import PRETRAINING, Store
@@ -69,7 +70,7 @@ class Summary:
 
     spec: StudySpec
     lines: list[CurriculumLine]
-    unigram_loss: float | None
+    provenance: Provenance
     comparisons: list[Comparison]
     failures: dict[str, str]
 
@@ -91,7 +92,7 @@ def summarise(spec: StudySpec, folder: Path) -> Summary:
     lines = [line for _, line in sorted(chosen, key=lambda entry: entry[0], reverse=True)]
     initial = next((line for line in lines if line.curriculum == RANDOM_INIT), None)
     comparisons = [_against(spec, rows, line, initial) for line in lines if initial and line is not initial]
-    return Summary(spec, lines, _unigram_loss(folder), [c for c in comparisons if c], _failures(folder))
+    return Summary(spec, lines, Provenance.of(folder), [c for c in comparisons if c], _failures(folder))
 
 
 def _dev(spec: StudySpec, rows: pd.DataFrame) -> float:
@@ -146,14 +147,6 @@ def _against(spec: StudySpec, rows: pd.DataFrame, line: CurriculumLine, initial:
     return Comparison(line.curriculum, budget, mean, low, high, len(differences), seeds)
 
 
-def _unigram_loss(folder: Path) -> float | None:
-    path = folder / "provenance.json"
-    if not path.exists():
-        return None
-    loss: float | None = json.loads(path.read_text()).get("unigram_loss")
-    return loss
-
-
 def _failures(folder: Path) -> dict[str, str]:
     found = sorted((folder / "runs").glob("*/failure.json"))
     return {path.parent.name: json.loads(path.read_text())["reason"] for path in found}
@@ -167,8 +160,10 @@ def sentences(summary: Summary) -> list[str]:
     if best is not None and best.loss:
         budget = max(best.loss)
         text = f"After {budget:,} steps under `{best.curriculum}` the validation loss is {best.loss[budget]:.2f} nats"
-        if summary.unigram_loss is not None:
-            text += f" a masked token; guessing from k-mer frequencies alone gives {summary.unigram_loss:.2f}"
+        if summary.provenance.unigram_loss is not None:
+            text += (
+                f" a masked token; guessing from k-mer frequencies alone gives {summary.provenance.unigram_loss:.2f}"
+            )
         said.append(text + ".")
     said += [_comparison_sentence(comparison, metric) for comparison in summary.comparisons]
     said.append(
@@ -176,6 +171,9 @@ def sentences(summary: Summary) -> list[str]:
         f"the `{CONTROL}` control only, and without the controls for {' and '.join(_missing_controls(summary.spec))}, "
         "differences between curricula in this study are not evidence."
     )
+    leaks = summary.provenance.leak_sentence()
+    if leaks:
+        said.append(leaks)
     if summary.failures:
         said.append(f"{len(summary.failures)} run(s) diverged and have no score: {', '.join(summary.failures)}.")
     return said

@@ -17,6 +17,7 @@ import pandas as pd
 from filelock import FileLock
 
 from study import tasks
+from study.provenance import Provenance
 from study.spec import StudySpec
 from study.store import PRETRAINING, Store
 
@@ -124,6 +125,8 @@ class Tracker:
         for file in ("spec.yaml", "provenance.json"):
             if (self._folder / file).exists():
                 client.log_artifact(self._parent, str(self._folder / file))
+        for line in Provenance.of(self._folder).leaks:
+            client.log_metric(self._parent, f"leaked/{line.task}", line.found)
 
     def _sync_run(self, run: str, status: str | None) -> None:
         rows = self._store.rows(run)

@@ -152,11 +152,10 @@ class _Worker:
 
     def _pretraining_rows(self, horizon: int, reached: Reached) -> list[Row]:
         state = reached.state
-        tokens = state.step * self._spec.pretraining.batch * self._spec.pretraining.length
         values = {
             "validation_loss": reached.validation_loss,
             "train_seconds": state.seconds,
-            "tokens": float(tokens),
+            "tokens": float(state.tokens),
             "masked_tokens": float(state.masked_tokens),
             "workers": float(self._workers.count),
         }

@@ -69,6 +69,14 @@ def repository() -> Path:
     return Path(__file__).parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep copies and prepared genomes out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CURRICULUM_STUDY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared(repository: Path) -> Path:
     """Give the folder of originals beside the repository; only some machines have it."""

@@ -1,5 +1,8 @@
 """Little pieces of DNA for tests, written as letters."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -7,16 +10,23 @@ from hypothesis import strategies as st
 from trainers.difficulty import Difficulty
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus
+from trainers.genome.fasta import Piece
 from trainers.tokenizer import KmerTokenizer
 
 acgt = st.text("ACGT", min_size=1, max_size=40)
 with_gaps = st.text("ACGTACGTN", min_size=1, max_size=40)  # N in one base of nine
 
 
+def pieces_of(*contigs: str) -> Iterator[Piece]:
+    """Name the contigs c1, c2 ..., as a reader of files does."""
+    for number, letters in enumerate(contigs, start=1):
+        for part in (b"", letters.encode())[: 1 + bool(letters)]:
+            yield Piece(f"c{number}", part, part, (Path("a test"), number))
+
+
 def corpus_of(*contigs: str) -> Corpus:
     """Name the contigs c1, c2 ... and lay them end to end."""
-    records = ((f"c{number}", bases.encode(letters.encode())) for number, letters in enumerate(contigs, start=1))
-    return Corpus.from_records(records, {"source": "a test"})
+    return Corpus.of(pieces_of(*contigs), {"source": "a test"})
 
 
 def random_letters(length: int, seed: int = 0) -> str:

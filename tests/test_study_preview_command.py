@@ -163,7 +163,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudySpec, Path]:
     """Give a study whose first control was really trained for 6 steps, and its folder of checkpoints."""
     folder = tmp_path_factory.mktemp("results")
     spec = engine.create_folder(load(str(write_mini(folder)), [f"results={folder}"]))
-    data.prepare(data.read_genome(spec.data.genome), data_settings(spec), spec.folder())
+    data.prepare(data.open_genome(spec.data.genome), data_settings(spec), spec.folder())
     loaded, sha256 = data.load(data_settings(spec), spec.folder())
     run = default_run(spec, "constant", "control")
     checkpoints = spec.folder() / "runs" / run.key / "checkpoints-6"
@@ -195,7 +195,7 @@ def test_the_masks_are_those_of_the_training(trained: tuple[StudySpec, Path]) ->
     spec, checkpoints = trained
     settings = default_run(spec, "constant", "control").settings(spec, 6, "")
     schedule = Schedule("constant", settings.make_curriculum(), 6)
-    source = Source(spec, data.read_genome(spec.data.genome))
+    source = Source(spec, data.open_genome(spec.data.genome))
     masked = 0
     for step in range(6):
         ((_, masking),) = schedule.at(step).parts

@@ -25,7 +25,7 @@ def fasta(folder: Path, text: str) -> str:
 
 def truncated_gzip(folder: Path) -> str:
     path = folder / "genome.fa.gz"
-    path.write_bytes(gzip.compress(GENOME.encode() * 50)[:-40])
+    path.write_bytes(gzip.compress((GENOME + GENOME.partition("\n")[2] * 50).encode())[:-40])
     return str(path)
 
 

@@ -11,7 +11,7 @@ from curricula import Evaluation, InputError
 from trainers import checkpoint
 from trainers.checkpoint import TrainingState
 
-STATE = TrainingState(3, "abc", (Evaluation(0, 16.5), Evaluation(2, 15.25)), seconds=1.5, masked_tokens=120)
+STATE = TrainingState(3, "abc", (Evaluation(0, 16.5), Evaluation(2, 15.25)), seconds=1.5, tokens=900, masked_tokens=120)
 
 
 def trained(seed: int, width: int = 4) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -27,7 +27,7 @@ def trained(seed: int, width: int = 4) -> tuple[torch.nn.Module, torch.optim.Opt
 
 
 def save(root: Path, step: int = 3) -> Path:
-    return checkpoint.save(root, *trained(0), TrainingState(step, "abc", (), 0.0, 0))
+    return checkpoint.save(root, *trained(0), TrainingState(step, "abc", (), 0.0, 0, 0))
 
 
 def test_model_optimiser_and_state_come_back(tmp_path):

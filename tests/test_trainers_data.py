@@ -14,16 +14,44 @@ from tests.dna import random_letters
 from tests.runs import DATA
 from trainers import data
 from trainers.difficulty import Difficulty
-from trainers.genome.corpus import Windows
-from trainers.settings import PUBLISHED, NpmiFormula
+from trainers.genome.intervals import total
+from trainers.genome.sampling import Sampler
+from trainers.genome.windows import Windows
+from trainers.settings import PUBLISHED, NpmiFormula, Sampling
 
 
-@pytest.mark.parametrize("change", [{"block": 10_000}, {"validation_share": 0.2}, {"validation_rows": 16}, {"seed": 1}])
-def test_a_corpus_that_is_divided_otherwise_has_another_identity(change, prepared):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"block": 10_000},
+        {"validation_share": 0.2},
+        {"validation_rows": 16},
+        {"seed": 1},
+        {"margin": 100},
+        {"validation_contigs": ("22*",)},
+        {"sampling": Sampling("mixed", 20)},
+        {"sampling": Sampling(reverse_complement=True)},
+        {"repeats": "exclude"},
+    ],
+)
+def test_a_corpus_that_is_divided_or_read_otherwise_has_another_identity(change, genome, prepared, tmp_path):
     # A checkpoint must not go on with blocks in its training that it was validated on.
     other = dataclasses.replace(DATA, **change)
-    assert data.load(other, prepared)[1] != data.load(DATA, prepared)[1]
-    assert data.load(dataclasses.replace(DATA, genome="elsewhere"), prepared)[1] == data.load(DATA, prepared)[1]
+    if "validation_contigs" in change:
+        with pytest.raises(InputError, match="the longest stretch of embedded chr22_20-21M has 0"):
+            data.load(other, prepared)
+        return
+    data.prepare(genome, other, tmp_path)
+    assert data.load(other, tmp_path)[1] != data.load(DATA, prepared)[1]
+
+
+def test_excluded_stretches_change_the_identity_and_the_samples(genome, prepared, tmp_path):
+    training, _ = data.divided(genome, DATA)
+    excluded = training[:-1]
+    data.prepare(genome, DATA, tmp_path, excluded)
+    loaded, identity = data.load(DATA, tmp_path)
+    assert identity != data.load(DATA, prepared)[1]
+    assert len(loaded.training.windows) == total(training[-1:]) - 24
 
 
 def test_a_run_loads_what_was_prepared(genome, prepared):
@@ -31,12 +59,13 @@ def test_a_run_loads_what_was_prepared(genome, prepared):
     training, validation = data.windows(genome, DATA)
     assert loaded.validation_rows == 32
     assert loaded.difficulty.npmi.tolist() == Difficulty.of(genome, 2).npmi.tolist()
-    for found, expected in ((loaded.training, training), (loaded.validation, validation)):
-        assert isinstance(found, Windows)
-        assert len(found) == len(expected)
-        samples_B = torch.arange(20)
-        assert found.sample(1, samples_B).shape == (20, 25)  # 24 2-mers
-        assert torch.equal(found.sample(1, samples_B), expected.sample(1, samples_B))
+    assert isinstance(loaded.training, Sampler)
+    assert isinstance(loaded.validation, Windows)
+    samples_B = torch.arange(20)
+    found, expected = (sampler.sample(1, samples_B) for sampler in (loaded.training, training))
+    assert found.bases_BL.shape == (20, 25)  # 24 2-mers
+    assert torch.equal(found.bases_BL, expected.bases_BL)
+    assert torch.equal(loaded.validation.sample(1, samples_B), validation.sample(1, samples_B))
 
 
 def test_provenance_lies_beside_the_data(genome, prepared):
@@ -60,21 +89,21 @@ def test_preparing_again_changes_nothing(genome, prepared):
 def test_a_fasta_file_is_a_genome_too(tmp_path):
     path = tmp_path / "small.fa"
     path.write_text(">c1\nACGTN\n>c2\nGG\n")
-    corpus = data.read_genome(str(path))
+    corpus = data.open_genome(str(path))
     assert corpus.card["source"] == str(path)
     assert corpus.card["contigs"] == {"c1": 5, "c2": 2}
-    assert data.read_genome(data.EMBEDDED).card["source"] == "embedded chr22_20-21M"
+    assert data.open_genome(data.EMBEDDED).card["source"] == "embedded chr22_20-21M"
 
 
 def test_a_missing_genome_is_refused():
     with pytest.raises(InputError, match=r"/no/such\.fa cannot be read"):
-        data.read_genome("/no/such.fa")
+        data.open_genome("/no/such.fa")
 
 
 def test_a_folder_prepared_for_another_genome_is_refused(tmp_path, genome):
     path = tmp_path / "other.fa"
     path.write_text(">c1\n" + random_letters(60_000))
-    data.prepare(data.read_genome(str(path)), DATA, tmp_path)
+    data.prepare(data.open_genome(str(path)), dataclasses.replace(DATA, genome=str(path)), tmp_path)
     with pytest.raises(InputError, match="holds the corpus of another genome than embedded"):
         data.prepare(genome, DATA, tmp_path)
 
@@ -122,6 +151,6 @@ def test_the_formula_of_a_spec_reaches_data_and_settings():
 def test_a_genome_without_room_for_a_window_is_refused(tmp_path):
     path = tmp_path / "short.fa"
     path.write_text(">c1\n" + "ACGT" * 100)
-    small = dataclasses.replace(DATA, length=24, block=20)
+    small = dataclasses.replace(DATA, genome=str(path), length=24, block=20)
     with pytest.raises(InputError, match="a validation window of 25 bases must fit"):
-        data.prepare(data.read_genome(str(path)), small, tmp_path)
+        data.prepare(data.open_genome(str(path)), small, tmp_path)

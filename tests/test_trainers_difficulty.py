@@ -11,7 +11,6 @@ from curricula import InputError
 from tests.dna import corpus_of, random_letters
 from tests.words import counted, reverse_complement, words
 from trainers.difficulty import Difficulty, npmi
-from trainers.genome import bases
 from trainers.ngrams import count_ngrams, reverse_complements
 from trainers.settings import NpmiFormula
 
@@ -59,7 +58,7 @@ def test_npmi_is_the_published_formula(k, parts):
 @pytest.fixture(scope="module")
 def words_of_the_genome(genome) -> dict[str, dict[int, Counter]]:
     """Words of 1 to 6 letters of the embedded genome, counted as strings."""
-    letters = bases.decode(genome.codes)
+    letters = genome.letters(0, genome.length).decode()
     forward = tables_of([letters], 6)
     backward = tables_of([reverse_complement(letters)], 6)
     return {"forward": forward, "both": {n: forward[n] + backward[n] for n in forward}}

@@ -24,7 +24,7 @@ def test_a_saved_table_comes_back(tmp_path):
     for name in ("counts", "npmi", "rank", "quantile"):
         assert np.array_equal(getattr(opened, name), getattr(table, name)), name
     assert opened.card == {
-        "format": 1,
+        "format": 2,
         "corpus": "a test",
         "corpus_sha256": corpus.card["sha256"],
         "contigs": ["c1", "c2"],
@@ -32,6 +32,7 @@ def test_a_saved_table_comes_back(tmp_path):
         "parts": "pairs",
         "strands": "both",
         "minimum_count": 7,
+        "repeats": "keep",
         "shuffled_seed": None,
         "tokens": 604,  # 299 + 3 on each strand
         "distinct": 16,
@@ -149,8 +150,8 @@ def test_a_table_with_a_row_too_few_is_refused(saved):
 @pytest.mark.parametrize(
     ("card", "message"),
     [
-        ({"format": "left out"}, "must have format 1, but .* has None; delete it to have it made again"),
-        ({"format": 2}, "must have format 1, but .* has 2"),
+        ({"format": "left out"}, "must have format 2, but .* has None; delete it to have it made again"),
+        ({"format": 1}, "must have format 2, but .* has 1"),
         ({"strands": "left out"}, "the card of an NPMI table must have `strands`, but that of .* has not"),
     ],
 )

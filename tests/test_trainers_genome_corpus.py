@@ -1,26 +1,30 @@
-"""Windows over real and little genomes: never across N, a contig edge or the line between training and validation."""
+"""Genomes as mapped files of two bits a base."""
 
 import hashlib
 import json
-from collections import Counter
+import pickle
+import re
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curricula import InputError
 from tests.dna import corpus_of, with_gaps
 from trainers.genome import bases
-from trainers.genome.corpus import Corpus, Split, Windows
+from trainers.genome.corpus import Contig, Corpus
 
 little_genomes = st.lists(with_gaps, min_size=1, max_size=4)
 
 
 def stretches(corpus: Corpus) -> list[str]:
-    return [bases.decode(corpus.codes[start:end]) for start, end in corpus.runs()]
+    return [bases.decode(corpus.codes(start, end)) for start, end in corpus.known]
+
+
+def letters_of(corpus: Corpus) -> str:
+    return corpus.letters(0, corpus.length).decode()
 
 
 @pytest.mark.parametrize(
@@ -46,14 +50,37 @@ def test_runs_hold_every_known_base_once(contigs):
     assert stretches(corpus_of(*contigs)) == pieces
 
 
-def test_the_card_counts_letters_and_hashes_the_bases():
-    corpus = corpus_of("AACNgt", "TTTT")
+def test_the_card_counts_letters_and_hashes_the_normal_form():
+    corpus = corpus_of("AAryNgt", "", "TTTT")
+    normal = b">c1\nAANNNGT\n>c2\n\n>c3\nTTTT\n"
     assert corpus.card == {
         "source": "a test",
-        "sha256": hashlib.sha256(bytes([0, 0, 2, 4, 3, 1, 1, 1, 1, 1])).hexdigest(),
-        "contigs": {"c1": 6, "c2": 4},
-        "counts": {"A": 2, "T": 5, "C": 1, "G": 1, "N": 1},
+        "format": 2,
+        "sha256": hashlib.sha256(normal).hexdigest(),
+        "contigs": {"c1": 7, "c2": 0, "c3": 4},
+        "counts": {"A": 2, "T": 5, "C": 0, "G": 1, "N": 3},
+        "soft_masked_share": 0.25,
+        "soft_masked_sha256": hashlib.sha256(np.array([5, 7], np.int64)).hexdigest(),
     }
+    assert letters_of(corpus) == "AANNNgtTTTT"
+    assert corpus.contigs == (Contig("c1", 0, 7), Contig("c2", 7, 0), Contig("c3", 7, 4))
+
+
+@given(st.lists(st.text("ACGTNacgtnRyK", max_size=60), min_size=1, max_size=4), st.integers(0, 60), st.integers(0, 60))
+def test_any_stretch_comes_back_in_normal_form(contigs, one, other):
+    normal = "".join(re.sub("[^ACGTacgt]", "N", letters) for letters in contigs)
+    assume(set(normal) - {"N"})
+    corpus = corpus_of(*contigs)
+    start, end = sorted((one % (len(normal) + 1), other % (len(normal) + 1)))
+    assert corpus.letters(start, end).decode() == normal[start:end]
+    positions = np.flatnonzero(np.frombuffer(normal.encode(), np.uint8) != ord("N"))
+    assert bases.decode(corpus.codes_at(positions)) == normal.replace("N", "").upper()
+    known = [
+        place for place in positions if set(normal[place : place + 5]) <= set("ACGTacgt") and place + 5 <= len(normal)
+    ]
+    if known:
+        read = corpus.read(np.array(known), 5)
+        assert [bases.decode(row) for row in read] == [normal[place : place + 5].upper() for place in known]
 
 
 def test_a_saved_corpus_comes_back(tmp_path):
@@ -61,18 +88,52 @@ def test_a_saved_corpus_comes_back(tmp_path):
     corpus.save(tmp_path / "corpus.arrow")
     opened = Corpus.open(tmp_path / "corpus.arrow")
     assert (opened.card, opened.contigs) == (corpus.card, corpus.contigs)
-    assert opened.codes.tolist() == corpus.codes.tolist()
+    assert letters_of(opened) == letters_of(corpus) == "AACNGTTTTT"
     assert stretches(opened) == stretches(corpus)
     assert [entry.name for entry in tmp_path.iterdir()] == ["corpus.arrow"]
 
 
-def test_a_saved_genome_is_mapped_not_copied(genome, tmp_path):
-    genome.save(tmp_path / "corpus.arrow")
+def test_a_corpus_travels_to_other_processes_as_its_path(tmp_path):
+    corpus = corpus_of("AACNGT")
+    assert letters_of(pickle.loads(pickle.dumps(corpus))) == "AACNGT"  # noqa: S301 - made a line before
+    corpus.save(tmp_path / "corpus.arrow")
+    travelling = pickle.dumps(Corpus.open(tmp_path / "corpus.arrow"))
+    assert len(travelling) < 300
+    assert letters_of(pickle.loads(travelling)) == "AACNGT"  # noqa: S301
+
+
+def test_a_saved_genome_is_mapped_not_copied(genome):
+    assert genome.path is not None
     before = pa.total_allocated_bytes()
-    opened = Corpus.open(tmp_path / "corpus.arrow")
-    assert pa.total_allocated_bytes() - before < len(opened.codes) // 100
-    assert not opened.codes.flags.owndata
-    assert not opened.codes.flags.writeable
+    opened = Corpus.open(genome.path)
+    assert pa.total_allocated_bytes() - before < opened.length // 100
+    packed = opened.packed(0, opened.length // 4)
+    assert not packed.flags.owndata
+    assert not packed.flags.writeable
+
+
+def test_any_arrow_reader_reads_the_file(genome):
+    """The frame around the bases is Arrow's own: the file is whole, and validates."""
+    table = pa.ipc.open_file(pa.OSFile(str(genome.path))).read_all()
+    table.validate(full=True)
+    assert table.column_names == ["packed", "known", "repeats", "card"]
+    assert len(table["packed"][0].as_py()) == genome.length // 4 + 8
+
+
+def test_a_corpus_of_another_format_is_refused(tmp_path):
+    corpus = corpus_of("ACGT")
+    corpus.card["format"] = 1
+    corpus.save(tmp_path / "old.arrow")
+    with pytest.raises(InputError, match=r"must be of format 2, but .*old\.arrow is of format 1; prepare it again"):
+        Corpus.open(tmp_path / "old.arrow")
+
+
+def test_a_corpus_that_was_cut_is_refused(genome, tmp_path):
+    whole = genome.path.read_bytes()
+    for length in (0, 10, 1000, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.arrow").write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"cut\.arrow is not a saved corpus"):
+            Corpus.open(tmp_path / "cut.arrow")
 
 
 @pytest.mark.parametrize("content", [b"", b">c1\nACGT\n", None], ids=["empty", "FASTA", "another Arrow file"])
@@ -97,97 +158,6 @@ def test_a_missing_corpus_is_refused(tmp_path):
 def test_a_genome_without_a_known_base_is_refused(contigs):
     with pytest.raises(InputError, match="a corpus must hold A, C, G or T, but a test has none"):
         corpus_of(*contigs)
-
-
-def places(contigs: list[str], width: int) -> dict[int, tuple[int, int]]:
-    """Every N-free window inside a contig, by brute force: flat start -> (contig, start in it)."""
-    found, flat = {}, 0
-    for number, letters in enumerate(contigs):
-        for start in range(len(letters) - width + 1):
-            if "N" not in letters[start : start + width]:
-                found[flat + start] = (number, start)
-        flat += len(letters)
-    return found
-
-
-def blocks_of(place: tuple[int, int], width: int, block: int) -> set[tuple[int, int]]:
-    contig, start = place
-    return {(contig, base // block) for base in range(start, start + width)}
-
-
-def all_starts(corpus: Corpus, intervals: np.ndarray, width: int) -> list[int]:
-    try:
-        windows = Windows(corpus, intervals, width, "test")
-    except InputError:
-        return []
-    starts = windows.starts(np.arange(len(windows)))
-    flat = bases.decode(corpus.codes)
-    assert [bases.decode(row.numpy()) for row in windows.read(starts)] == [flat[at : at + width] for at in starts]
-    return starts.tolist()
-
-
-@given(little_genomes, st.integers(1, 20), st.integers(1, 6), st.sampled_from([0.05, 0.1, 0.5, 0.9]), st.integers(0, 9))
-def test_windows_are_all_and_only_those_that_cross_nothing(contigs, block, width, share, seed):
-    assume(set("".join(contigs)) != {"N"})
-    corpus = corpus_of(*contigs)
-    training, validation = Split(block, share, seed).intervals(corpus)
-    single = {start: blocks_of(place, 1, block) for start, place in places(contigs, 1).items()}
-    held_out = set().union(*(single[base] for start, end in validation for base in range(start, end)))
-    every_block = set().union(*single.values())
-    assert len(held_out) == max(1, round(share * len(every_block)))
-
-    possible = {start: blocks_of(place, width, block) for start, place in places(contigs, width).items()}
-    seen_in_training = all_starts(corpus, training, width)
-    seen_in_validation = all_starts(corpus, validation, width)
-    assert seen_in_training == [start for start, blocks in possible.items() if not blocks & held_out]
-    assert seen_in_validation == [
-        start for start, blocks in possible.items() if len(blocks) == 1 and blocks <= held_out
-    ]
-
-
-def test_the_split_depends_on_its_seed_only(genome):
-    first, second = (Split(20_000, 0.1, 5).intervals(genome) for _ in range(2))
-    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
-    assert not np.array_equal(first[1], Split(20_000, 0.1, 6).intervals(genome)[1])
-
-
-def test_a_tenth_of_the_embedded_genome_is_held_out(genome):
-    training, validation = (part[:, 1] - part[:, 0] for part in Split(20_000, 0.1, 0).intervals(genome))
-    known = sum(genome.card["counts"][letter] for letter in "ACGT")
-    assert training.sum() + validation.sum() == known
-    assert validation.sum() == pytest.approx(0.1 * known, rel=0.25)
-
-
-@pytest.mark.parametrize(
-    ("contigs", "block", "longest"), [(["ACGTA", "ACG"], 5, (3, 5)), (["ACGTNNACG"], 9, (0, 4)), (["AC"], 1, (1, 1))]
-)
-def test_no_room_for_a_window_is_said_with_the_longest_stretch(contigs, block, longest):
-    corpus = corpus_of(*contigs)
-    for purpose, intervals in zip(("training", "validation"), Split(block, 0.5, 0).intervals(corpus), strict=True):
-        room = int((intervals[:, 1] - intervals[:, 0]).max()) if len(intervals) else 0
-        assert room in longest
-        with pytest.raises(InputError, match=f"a {purpose} window of 6 bases .* longest stretch of a test has {room}"):
-            Windows(corpus, intervals, 6, purpose)
-
-
-def test_a_sample_is_a_function_of_seed_and_number(genome):
-    windows = Windows(genome, Split(20_000, 0.1, 0).intervals(genome)[0], 30, "training")
-    together = windows.sample(3, torch.arange(100))
-    shuffled = torch.randperm(100)
-    assert together.dtype == torch.uint8
-    assert torch.equal(windows.sample(3, shuffled), together[shuffled])
-    assert torch.equal(windows.sample(3, torch.tensor([42]))[0], together[42])
-    assert not torch.equal(windows.sample(4, torch.arange(100)), together)
-    assert int(together.max()) < bases.OTHER
-
-
-def test_every_window_is_drawn_equally_often():
-    corpus = corpus_of("ACGTACG", "TTTNGGGCA")  # windows of 3: 5 + 1 + 3
-    windows = Windows(corpus, corpus.runs(), 3, "training")
-    drawn = Counter(map(bases.decode, windows.sample(0, torch.arange(9000)).numpy()))
-    assert set(drawn) == {"ACG", "CGT", "GTA", "TAC", "TTT", "GGG", "GGC", "GCA"}
-    expected = dict.fromkeys(drawn, 1000) | {"ACG": 2000}  # ACG stands twice in c1
-    assert all(abs(count - expected[word]) < 150 for word, count in drawn.items()), drawn
 
 
 def test_a_card_is_json_as_it_is_saved(genome):

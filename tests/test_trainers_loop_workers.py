@@ -1,5 +1,6 @@
 """1, 2 and 4 workers train on the same windows under the same masks, to the same losses."""
 
+import dataclasses
 import itertools
 import json
 import multiprocessing
@@ -19,29 +20,38 @@ from tests import runs
 from trainers import checkpoint, data
 from trainers.batches import VALIDATION_MASKING, Batch, masked_batch
 from trainers.loop import MaskedLanguageModel, pretrain
+from trainers.settings import FULL_LENGTH, Sampling
+from trainers.tokenizer import PAD
 from trainers.workers import Workers
 
 STEPS = 10
+MIXED = Sampling("mixed", shortest=4, reverse_complement=True)
 PATIENCE = 300  # seconds
 
 
-def train(folder: str, out: str, workers: Workers, curriculum: str, arguments: dict[str, Any], until: int) -> None:
+def train(
+    folder: str, out: str, workers: Workers, curriculum: str, arguments: dict[str, Any], until: int, sampling: Sampling
+) -> None:
     """Train some steps; write down what the model read at each and what came out."""
     seen: list[dict[str, Any]] = []
     strategies: list[str] = []
 
-    def noted_batch(tokenizer: Any, masker: Any, ids_BT: Any, masking: Masking, samples_B: Any) -> Batch:
+    def noted_batch(tokenizer: Any, masker: Any, ids_BT: Any, masking: Masking, samples_B: Any, *tokens: Any) -> Batch:
         if masking is not VALIDATION_MASKING:
             strategies.append(masking.strategy.value)
-        return masked_batch(tokenizer, masker, ids_BT, masking, samples_B)
+        return masked_batch(tokenizer, masker, ids_BT, masking, samples_B, *tokens)
 
-    def note(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], loss: torch.Tensor) -> None:
+    def note(module: torch.nn.Module, inputs: tuple[Batch], loss: torch.Tensor) -> None:
         if isinstance(module, MaskedLanguageModel) and module.training:
-            inputs_BT, mask_BT, labels_M = (tensor.tolist() for tensor in inputs)
-            seen.append({"inputs": inputs_BT, "masks": mask_BT, "labels": labels_M, "loss": float(loss.detach())})
+            (batch,) = inputs  # padding, whose width depends on the rows beside it, is left out
+            tokens = (batch.inputs_BT != PAD).sum(dim=1).tolist()
+            rows = zip(batch.inputs_BT.tolist(), batch.mask_BT.tolist(), tokens, strict=True)
+            inputs_of, masks = zip(*((ids[:end], mask[:end]) for ids, mask, end in rows), strict=True)
+            labels = batch.labels_M.tolist()
+            seen.append({"inputs": inputs_of, "masks": masks, "labels": labels, "loss": float(loss.detach())})
 
     handle = torch.nn.modules.module.register_module_forward_hook(note)
-    loaded, _ = data.load(runs.DATA, Path(folder))
+    loaded, _ = data.load(dataclasses.replace(runs.DATA, sampling=sampling), Path(folder))
     settings = runs.settings(Path(folder), curriculum=curriculum, arguments=arguments)
     checkpoints = Path(out) / "checkpoints"
     with unittest.mock.patch("trainers.loop.masked_batch", noted_batch):  # to look on; it masks as ever
@@ -52,7 +62,7 @@ def train(folder: str, out: str, workers: Workers, curriculum: str, arguments: d
         "seen": seen,
         "validation": [one.validation_loss for one in reached],
         "evaluations": [[entry.step, entry.perplexity] for entry in reached[-1].state.evaluations],
-        "masked_tokens": reached[-1].state.masked_tokens,
+        "tokens": [reached[-1].state.tokens, reached[-1].state.masked_tokens],
         "weights": {name: float(p.detach().double().norm()) for name, p in reached[-1].model.named_parameters()},
         "gathered": workers.gather(workers.rank),
         "sum": float(workers.sum(torch.tensor(workers.rank + 1.0))),
@@ -60,7 +70,7 @@ def train(folder: str, out: str, workers: Workers, curriculum: str, arguments: d
     (Path(out) / f"rank{workers.rank}.json").write_text(json.dumps(told))
 
 
-def work(rank: int, count: int, folder: str, out: str, what: tuple[str, dict[str, Any], int]) -> None:
+def work(rank: int, count: int, folder: str, out: str, what: tuple[str, dict[str, Any], int, Sampling]) -> None:
     """One process of a group."""
     torch.set_num_threads(1)
     distributed.init_process_group(
@@ -79,8 +89,9 @@ def train_together(
     curriculum: str = "constant",
     arguments: Mapping[str, Any] = MappingProxyType({"strategy": "global"}),
     until: int = STEPS,
+    sampling: Sampling = FULL_LENGTH,
 ) -> list[dict[str, Any]]:
-    what = (curriculum, dict(arguments), until)
+    what = (curriculum, dict(arguments), until, sampling)
     if count == 1:
         train(str(folder), str(out), runs.ALONE, *what)
     else:
@@ -100,17 +111,22 @@ def train_together(
     return [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(count)]
 
 
+@pytest.fixture(scope="module", params=[FULL_LENGTH, MIXED], ids=["full length", "mixed lengths, both strands"])
+def sampling(request) -> Sampling:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def alone(prepared, tmp_path_factory) -> dict[str, Any]:
-    (told,) = train_together(1, prepared, tmp_path_factory.mktemp("alone"))
+def alone(prepared, sampling, tmp_path_factory) -> dict[str, Any]:
+    (told,) = train_together(1, prepared, tmp_path_factory.mktemp("alone"), sampling=sampling)
     assert len(told["seen"]) == STEPS
     return told
 
 
 @pytest.fixture(scope="module", params=[2, 4], ids=["2 workers", "4 workers"])
-def together(request, prepared, tmp_path_factory) -> list[dict[str, Any]]:
+def together(request, prepared, sampling, tmp_path_factory) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("together")
-    told = train_together(request.param, prepared, out)
+    told = train_together(request.param, prepared, out, sampling=sampling)
     assert checkpoint.complete(out / "checkpoints") == [4, STEPS]
     return told
 
@@ -121,6 +137,12 @@ def test_the_group_reads_the_windows_and_masks_of_a_single_process(alone, togeth
         for what in ("inputs", "masks", "labels"):
             rows = [row for part in parts for row in part[what]]
             assert rows == alone["seen"][step][what], f"{what} of step {step}"
+
+
+def test_tokens_are_counted_as_they_were_read(alone, sampling):
+    tokens = [sum(len(row) - 2 for row in step["inputs"]) for step in alone["seen"]]
+    assert alone["tokens"] == [sum(tokens), sum(len(step["labels"]) for step in alone["seen"])]
+    assert (sum(tokens) < STEPS * 8 * 24) == (sampling is not FULL_LENGTH)
 
 
 def test_the_losses_are_equal_at_every_step(alone, together):
@@ -134,7 +156,7 @@ def test_every_worker_knows_the_same_validation_losses(alone, together):
     for told in together:
         assert told["validation"] == together[0]["validation"]
         assert told["evaluations"] == together[0]["evaluations"]
-        assert told["masked_tokens"] == alone["masked_tokens"]
+        assert told["tokens"] == alone["tokens"]
     assert together[0]["validation"] == pytest.approx(alone["validation"], abs=1e-5)
     perplexities = dict(together[0]["evaluations"])
     assert perplexities == pytest.approx(dict(alone["evaluations"]), rel=1e-5)

@@ -11,7 +11,8 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from curricula import InputError, Masking, Strategy
 from tests.dna import difficulty_by_hand, ids_of, random_letters
-from trainers.genome.corpus import Split, Windows
+from trainers.genome.split import Split
+from trainers.genome.windows import Windows
 from trainers.masker import Masker
 from trainers.rates import calibration_rows
 from trainers.rng import Stream, uniforms

@@ -38,7 +38,7 @@ def test_it_reads_a_fasta_file(tmp_path, capsys):
     [
         (["--curriculum", "linaer"], "no curriculum `linaer` (did you mean `linear`?)"),
         (["--preset", "tinny"], "no model preset `tinny` (did you mean `tiny`?)"),
-        (["--genome", "/no/such.fa"], "the FASTA file /no/such.fa cannot be read"),
+        (["--genome", "/no/such.fa"], "the sequence file /no/such.fa cannot be read"),
         (["--set", "rate"], "--set takes NAME=VALUE, but got ['rate']"),
         (["--set", "rat=0.2"], "has no argument `rat` (did you mean `rate`?)"),
         (["--budgets", "4", "2"], "--budgets must be ascending, from 1, without repeats, but got [4, 2]"),

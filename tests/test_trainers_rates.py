@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from curricula import Masking, Strategy
 from tests.dna import difficulty_by_hand, ids_of, random_letters
-from trainers.genome.corpus import Split, Windows
+from trainers.genome.split import Split
+from trainers.genome.windows import Windows
 from trainers.rates import CALIBRATION_TOKENS, Rates, calibration_rows
 from trainers.settings import Budget
 from trainers.spans import reach

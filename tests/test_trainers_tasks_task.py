@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from curricula import InputError
-from trainers.tasks.task import SPLITS, EvaluationTask, Examples, read_task
+from trainers.tasks.files import read_task
+from trainers.tasks.task import SPLITS, EvaluationTask, Examples
 
 GOOD = "sequence,label\nACGT,0\nTTTT,1\nGGGG,0\nCCCC,1\n"
 

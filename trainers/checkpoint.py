@@ -26,6 +26,7 @@ class TrainingState:
     fingerprint: str
     evaluations: tuple[Evaluation, ...]
     seconds: float
+    tokens: int
     masked_tokens: int
 
 

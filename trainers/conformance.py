@@ -14,7 +14,8 @@ from curricula.answer import Answer
 from curricula.replay import histories, places
 from trainers import embedded
 from trainers.difficulty import Difficulty
-from trainers.genome.corpus import Split, Windows
+from trainers.genome.split import Split
+from trainers.genome.windows import Windows
 from trainers.masker import Masker
 from trainers.rates import calibration_rows
 from trainers.settings import Budget

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from curricula import InputError
 from trainers.files import replacing
 from trainers.genome.corpus import Corpus
+from trainers.genome.intervals import subtract
 from trainers.ngrams import count_ngrams
 from trainers.settings import PUBLISHED, NpmiFormula, Parts
 
-FORMAT = 1
+FORMAT = 2
 _CARD = b"card"
-_FORMULA = ("parts", "strands", "minimum_count", "shuffled_seed")
+_FORMULA = ("parts", "strands", "minimum_count", "repeats", "shuffled_seed")
 _CARD_KEYS = ("corpus", "corpus_sha256", "contigs", "k", *_FORMULA, "tokens", "distinct")
 _COLUMNS = {"count": pa.int64(), "npmi": pa.float64(), "rank": pa.int64(), "quantile": pa.float64()}
 
@@ -66,6 +67,16 @@ def _ordered(
     return rank, quantile
 
 
+def _counts(corpus: Corpus, k: int, formula: NpmiFormula) -> list[NDArray[np.int64]]:
+    """Count n-grams for n = 1..k, with soft-masked bases weighted as the formula says."""
+    if formula.repeats == "keep":
+        return count_ngrams(corpus, k, formula.strands)
+    plain = count_ngrams(corpus, k, formula.strands, subtract(corpus.known, corpus.repeats))
+    if formula.repeats == "exclude":
+        return plain
+    return [own + every for own, every in zip(plain, count_ngrams(corpus, k, formula.strands), strict=True)]
+
+
 @dataclass(frozen=True)
 class Difficulty:
     """NPMI, rank and quantile of every k-mer, in vocabulary order without the special tokens.
@@ -95,7 +106,7 @@ class Difficulty:
         """
         if not 1 <= k <= 8:
             raise InputError(f"k-mers can be ranked for k in 1..8, but got k={k}")
-        counts = count_ngrams(corpus, k, formula.strands)
+        counts = _counts(corpus, k, formula)
         total = counts[-1]
         if not total.any():
             raise InputError(f"a corpus must hold k-mers of k={k}, but {corpus.card['source']} has none")

@@ -44,11 +44,12 @@ class MaskedLanguageModel(torch.nn.Module):
         super().__init__()
         self.bert = bert
 
-    def forward(self, inputs_BT: torch.Tensor, mask_BT: torch.Tensor, labels_M: torch.Tensor) -> torch.Tensor:
-        """Sum of -ln p(label) over the masked tokens; `mask_BT` counts [CLS] and [SEP] as tokens."""
-        hidden_BTH = self.bert.bert(inputs_BT).last_hidden_state
-        logits_MV = self.bert.cls(hidden_BTH[mask_BT])
-        return functional.cross_entropy(logits_MV.float(), labels_M, reduction="sum")
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Sum of -ln p(label) over the masked tokens; padding is not attended to."""
+        attention_BT = None if batch.real_BT is None else batch.real_BT.long()
+        hidden_BTH = self.bert.bert(batch.inputs_BT, attention_mask=attention_BT).last_hidden_state
+        logits_MV = self.bert.cls(hidden_BTH[batch.mask_BT])
+        return functional.cross_entropy(logits_MV.float(), batch.labels_M, reduction="sum")
 
 
 def pretrain(
@@ -67,7 +68,7 @@ def pretrain(
         for step in first .. last:
             every `validate_every` steps: evaluations += perplexity on the fixed masks     (all ranks agree)
             masking = curriculum(step / horizon, evaluations).drawn(chance of (seed, step))   (all ranks agree)
-            bases   = windows(seed, samples of this step)[this rank's slice]
+            bases   = samples(seed, numbers of this step)[this rank's slice]
             inputs, labels = mask(k-mer ids(bases), masking, (seed, sample))
             loss    = summed cross-entropy / masked tokens of all ranks -> backward (DDP) -> clip -> AdamW
             at a budget: checkpoint, yield
@@ -121,11 +122,11 @@ class _Loop:
         self._evaluations: tuple[Evaluation, ...] = ()
         self._validation_losses: dict[int, float] = {}
         self._seconds = 0.0
-        self._masked_tokens = 0
+        self._tokens, self._masked_tokens = 0, 0
 
     def _maskers(self) -> tuple[Masker, Masker]:
         settings = self._settings
-        calibration_BT = calibration_rows(self._data.training, settings.k)
+        calibration_BT = calibration_rows(self._data.training.windows, settings.k)
         own = Masker(self._data.difficulty, settings.budget, settings.seed, calibration_BT)
         return own, Masker(self._data.difficulty, Budget.MATCHED, VALIDATION_SEED, calibration_BT)
 
@@ -139,12 +140,13 @@ class _Loop:
         folder = checkpoint.folder_of(self._folder, step)
         state = checkpoint.load(folder, self.model, self._optimiser, self._settings.fingerprint())
         self.step, self._evaluations = state.step, state.evaluations
-        self._seconds, self._masked_tokens = state.seconds, state.masked_tokens
+        self._seconds, self._tokens, self._masked_tokens = state.seconds, state.tokens, state.masked_tokens
 
     def state(self) -> TrainingState:
         """Describe the training as it stands."""
         fingerprint = self._settings.fingerprint()
-        return TrainingState(self.step, fingerprint, self._evaluations, self._seconds, self._masked_tokens)
+        tokens = (self._tokens, self._masked_tokens)
+        return TrainingState(self.step, fingerprint, self._evaluations, self._seconds, *tokens)
 
     def save(self, keep: set[int]) -> None:
         """Rank 0 writes a checkpoint; the others wait for it."""
@@ -161,13 +163,14 @@ class _Loop:
             if not self._evaluations or self._evaluations[-1].step < self.step:
                 perplexity = float(torch.tensor(loss).exp())
                 self._evaluations = (*self._evaluations, Evaluation(self.step, perplexity))
-        batch = self._batch()
+        batch, tokens = self._batch()
         torch.manual_seed(derived_seed(self._settings.seed, Stream.DROPOUT, self.step))
         self._model.train()
-        total = self._workers.sum(torch.tensor(float(len(batch.labels_M)), device=self._workers.device))
-        loss = self._ddp(batch.inputs_BT, batch.mask_BT, batch.labels_M)
+        counted = torch.tensor([len(batch.labels_M), tokens], device=self._workers.device)
+        masked_tokens, tokens = self._workers.sum(counted).tolist()
+        loss = self._ddp(batch)
         # DDP averages gradients over ranks; times the workers, it is the gradient of the mean over all masked tokens
-        (loss * self._workers.count / total.clamp(min=1)).backward()
+        (loss * self._workers.count / max(masked_tokens, 1)).backward()
         norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
         if not torch.isfinite(norm):
             raise FloatingPointError(f"the gradient is {float(norm)} at step {self.step}; lower the learning rate")
@@ -176,18 +179,23 @@ class _Loop:
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        self._masked_tokens += int(total)
+        self._tokens += tokens
+        self._masked_tokens += masked_tokens
         self._seconds += time.perf_counter() - started
 
-    def _batch(self) -> Batch:
+    def _batch(self) -> tuple[Batch, int]:
+        """Return this rank's slice of the step's batch, and how many tokens it has."""
         share = self._settings.batch // self._workers.count
         first = self.step * self._settings.batch + self._workers.rank * share
         samples_B = torch.arange(first, first + share)
-        ids_BT = self._ids(self._data.training.sample(self._settings.seed, samples_B))
+        samples = self._data.training.sample(self._settings.seed, samples_B)
+        ids_BT = self._ids(samples.bases_BL)
         at = Progress(self.step, self._settings.horizon, self._evaluations)
         answer = ask(self._settings.curriculum, self._curriculum, at)
         masking = answer.drawn(batch_uniform(self._settings.seed, self.step))
-        return masked_batch(self._tokenizer, self._masker, ids_BT, masking, samples_B.to(self._workers.device))
+        on_device = samples_B.to(self._workers.device)
+        batch = masked_batch(self._tokenizer, self._masker, ids_BT, masking, on_device, samples.tokens)
+        return batch, ids_BT.numel() if samples.tokens is None else int(samples.tokens.sum())
 
     def _ids(self, bases_BL: torch.Tensor) -> torch.Tensor:
         return self._tokenizer.ids(bases_BL.to(self._workers.device))
@@ -204,7 +212,7 @@ class _Loop:
                 ids_BT = self._ids(self._data.validation.sample(VALIDATION_SEED, samples_B))
                 on_device = samples_B.to(self._workers.device)
                 batch = masked_batch(self._tokenizer, self._validation_masker, ids_BT, VALIDATION_MASKING, on_device)
-                sums[0] += self._model(batch.inputs_BT, batch.mask_BT, batch.labels_M).double()
+                sums[0] += self._model(batch).double()
                 sums[1] += len(batch.labels_M)
             total, count = self._workers.sum(sums).tolist()
             self._validation_losses[self.step] = total / count

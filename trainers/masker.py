@@ -60,10 +60,10 @@ class Masker:
             masking: What the curriculum asks for.
             samples_B: Sample numbers, shape (B,); the mask of a row depends on its DNA and its number only.
             lengths: Tokens of each row, shape (B,), where rows end in padding, which is never masked; on the host,
-                so that nothing waits for a GPU.
+                so that nothing waits for a GPU. A row shorter than a span has the centre probability of one as long.
 
         Raises:
-            InputError: a span is wider than a row.
+            InputError: a span is wider than all rows, which have one length.
         """
         bits_BT = random_bits(self._seed, Stream.MASK, samples_B, ids_BT.shape[1])
         mask_BT = self.choose(ids_BT, masking, uniform(bits_BT), lengths)
@@ -74,10 +74,10 @@ class Masker:
     ) -> torch.Tensor:
         """Return which tokens are masked, bool, shape (B, T), given one uniform number a token."""
         tokens = ids_BT.shape[1]
-        own = np.array([tokens]) if lengths is None else lengths
         widest = self._strategies.widths(masking)[0]
-        if widest > own.min():
-            raise InputError(f"a span of {widest} tokens must fit into a row, but rows have {own.min()} tokens")
+        if lengths is None and widest > tokens:
+            raise InputError(f"a span of {widest} tokens must fit into a row, but rows have {tokens} tokens")
+        own = np.array([tokens]) if lengths is None else np.maximum(lengths, widest)
         p = self._rates.p(masking, own).astype(np.float32)
         if lengths is None:
             return self._strategies.mask_at(ids_BT, masking, float(p[0]), u_BT)

@@ -1,10 +1,13 @@
 """Counts n-grams of DNA; the loops are over chunks of the genome, never over its bases."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from curricula import InputError
 from trainers.genome.corpus import Corpus
+from trainers.genome.intervals import Intervals
 from trainers.settings import Strands
 
 _CHUNK = 1 << 18  # bases counted at a time: their codes, 0.7 MB at k = 6, stay in a core's cache
@@ -12,7 +15,7 @@ _WIDTH = 8  # bases of a counted window; its 65,536 counts stay in the cache, th
 
 
 def count_ngrams(
-    corpus: Corpus, k: int, strands: Strands = "forward", *, chunk: int = _CHUNK
+    corpus: Corpus, k: int, strands: Strands = "forward", runs: Intervals | None = None, *, chunk: int = _CHUNK
 ) -> list[NDArray[np.int64]]:
     """Count all n-grams, n = 1..k, at stride 1 inside N-free runs.
 
@@ -24,6 +27,7 @@ def count_ngrams(
         k: Longest n, 1..10.
         strands: `both` adds the counts of each n-gram's reverse complement, so that totals double and a
             palindrome counts twice where it stands once.
+        runs: N-free stretches to count in; all of the corpus where they are left out.
         chunk: Bases counted at a time; bounds the memory and changes nothing else.
 
     Returns:
@@ -34,13 +38,13 @@ def count_ngrams(
     """
     if not 1 <= k <= 10:
         raise InputError(f"n-grams can be counted for k in 1..10, but got k={k}")
-    runs = corpus.runs()
+    runs = corpus.known if runs is None else runs
     counts: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * k
-    counts[k - 1] = _count_kmers(corpus.codes, runs, k, chunk)
+    counts[k - 1] = _count_kmers(corpus, runs, k, chunk)
     for n in range(k - 1, 0, -1):
         counts[n - 1] = counts[n].reshape(-1, 4).sum(axis=1)
         ends = runs[runs[:, 1] - runs[:, 0] >= n, 1]
-        np.add.at(counts[n - 1], _codes_at(corpus.codes, ends - n, n), 1)
+        np.add.at(counts[n - 1], _codes_at(corpus, ends - n, n), 1)
     return counts if strands == "forward" else [found + found[reverse_complements(len(found))] for found in counts]
 
 
@@ -51,7 +55,7 @@ def reverse_complements(size: int) -> NDArray[np.int64]:
     return reversed_digits ^ ((size - 1) // 3)  # A 0, T 1, C 2, G 3: a complement differs in the last bit
 
 
-def _count_kmers(codes: NDArray[np.uint8], runs: NDArray[np.int64], k: int, chunk: int) -> NDArray[np.int64]:
+def _count_kmers(corpus: Corpus, runs: Intervals, k: int, chunk: int) -> NDArray[np.int64]:
     """Count k-mers by windows of 8 bases, or k if that is more, which hold 9 - k of them; the rest one by one.
 
     Windows at every (9 - k)-th base hold every k-mer once, so there are fewer of them to count; the counts
@@ -69,16 +73,25 @@ def _count_kmers(codes: NDArray[np.uint8], runs: NDArray[np.int64], k: int, chun
     for start, number in zip(runs[:, 0].tolist(), in_windows.tolist(), strict=True):
         for at in range(start, start + number, step):
             end = min(at + step, start + number) + k - 1
-            np.add.at(windows, _window_codes(codes[at:end], width, stride), 1)
+            np.add.at(windows, _window_codes(corpus.codes(at, end), width, stride), 1)
     counts = np.zeros(4**k, np.int64)
     for offset in range(stride):
         counts += windows.reshape(4**offset, 4**k, -1).sum(axis=(0, 2))
     firsts, lengths = runs[:, 0] + in_windows, kmers - in_windows
-    for group in range(0, len(runs), 64):
-        first, length = firsts[group : group + 64], lengths[group : group + 64]
+    for group in _groups(lengths, chunk):
+        first, length = firsts[group], lengths[group]
         starts = np.repeat(first - length.cumsum() + length, length) + np.arange(length.sum())
-        np.add.at(counts, _codes_at(codes, starts, k), 1)
+        counts += np.bincount(_codes_at(corpus, starts, k), minlength=4**k)
     return counts
+
+
+def _groups(lengths: NDArray[np.int64], chunk: int) -> Iterator[slice]:
+    """Cut runs into groups of about `chunk` k-mers: a genome without its repeats has millions of short runs."""
+    if len(lengths):
+        number = (np.cumsum(lengths) - 1) // chunk
+        edges = np.flatnonzero(np.diff(number)) + 1
+        for first, last in zip([0, *edges], [*edges, len(lengths)], strict=True):
+            yield slice(int(first), int(last))
 
 
 def _window_codes(piece: NDArray[np.uint8], width: int, stride: int) -> NDArray[np.intp]:
@@ -100,10 +113,10 @@ def _window_codes(piece: NDArray[np.uint8], width: int, stride: int) -> NDArray[
     return codes
 
 
-def _codes_at(codes: NDArray[np.uint8], starts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Return base-4 codes of the n-grams at these places of the flat array, shape (len(starts),)."""
+def _codes_at(corpus: Corpus, starts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return base-4 codes of the n-grams at these places of the contigs laid end to end, shape (len(starts),)."""
     found = np.zeros(len(starts), np.int64)
     for offset in range(n):
         found *= 4
-        found += codes[starts + offset]
+        found += corpus.codes_at(starts + offset)
     return found

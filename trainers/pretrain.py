@@ -14,9 +14,23 @@ from torch import distributed
 
 from curricula import InputError, registry
 from trainers import data
+from trainers.genome.intervals import NONE
+from trainers.genome.leaks import find_leaks
 from trainers.loop import pretrain
 from trainers.presets import PRESETS
-from trainers.settings import PUBLISHED, Budget, DataSettings, NpmiFormula, Parts, PretrainSettings, Strands
+from trainers.settings import (
+    PUBLISHED,
+    Budget,
+    DataSettings,
+    Lengths,
+    NpmiFormula,
+    Parts,
+    PretrainSettings,
+    Repeats,
+    Sampling,
+    Strands,
+)
+from trainers.tasks.folder import tasks_under
 from trainers.workers import Workers
 
 
@@ -29,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder for corpus and checkpoints; goes on with what is there")
-    add("--genome", default=data.EMBEDDED, help="`embedded`, or a FASTA file, plain or gzip")
+    add("--genome", default=data.EMBEDDED, help="`embedded`; a corpus of trainers.prepare; or a FASTA or .2bit file")
     add("--preset", default="tiny", help=f"model: {', '.join(PRESETS)}")
     add("--k", type=int, default=2, help="nucleotides in a k-mer token, 1 to 8")
     add("--curriculum", default="constant", help=f"one of {', '.join(registry.names())}")
@@ -44,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--checkpoint-every", type=int, default=1000, help="steps between further checkpoints; 0 for none")
     add("--block", type=int, default=20_000, help="bases in a block, either all training or all validation")
     add("--validation-share", type=float, default=0.1, help="share of the blocks held out")
+    add("--margin", type=int, default=1000, help="bases beside a validation block that are not trained on")
+    add("--validation-contigs", nargs="+", default=[], help="contigs to validate on instead of blocks; patterns too")
+    add("--lengths", choices=get_args(Lengths), default="fixed", help="lengths of samples")
+    add("--shortest", type=int, default=5, help="tokens of the shortest sample of mixed lengths")
+    add("--reverse-complement", action="store_true", help="read every second sample from the other strand")
+    add("--repeats", choices=get_args(Repeats), help="soft-masked bases; without it, what the corpus was prepared for")
+    add("--exclude-test-windows", metavar="ROOT", help="keep test sequences of the tasks in this folder out of samples")
     add("--npmi-parts", choices=get_args(Parts), default=PUBLISHED.parts, help="parts that a k-mer is compared with")
     add("--npmi-strands", choices=get_args(Strands), default=PUBLISHED.strands, help="strands to count k-mers on")
     add(
@@ -82,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError(f"--budgets must be ascending, from 1, without repeats, but got {options.budgets}")
     if not 0 < options.validation_share < 1:
         raise InputError(f"--validation-share must lie in (0, 1), but got {options.validation_share}")
-    for name in ("block", "warmup", "checkpoint_every"):
+    for name in ("block", "margin", "warmup", "checkpoint_every"):
         if getattr(options, name) < (1 if name == "block" else 0):
             low = 1 if name == "block" else 0
             raise InputError(f"--{name.replace('_', '-')} must be at least {low}, but got {getattr(options, name)}")
@@ -97,9 +118,13 @@ def _run(options: argparse.Namespace) -> int:
         validation_rows=256,
         seed=options.seed,
         npmi=settings.npmi,
+        margin=options.margin,
+        validation_contigs=tuple(options.validation_contigs),
+        sampling=Sampling(options.lengths, options.shortest, options.reverse_complement),
+        repeats=options.repeats,
     )
     if workers.rank == 0:
-        data.prepare(data.read_genome(options.genome), chosen, options.out)
+        _prepare(options, chosen)
     workers.barrier()
     loaded, sha256 = data.load(chosen, options.out)
     settings = _settings(options, sha256)
@@ -121,6 +146,18 @@ def _run(options: argparse.Namespace) -> int:
             if workers.rank == 0:
                 print(f"{reached.state.step} steps: validation loss {reached.validation_loss:.3f}", flush=True)
     return 0
+
+
+def _prepare(options: argparse.Namespace, chosen: DataSettings) -> None:
+    corpus = data.open_genome(options.genome)
+    excluded, cards = NONE, {}
+    if options.exclude_test_windows is not None:
+        tests = {task.name: task.splits["test"].sequences for task in tasks_under(Path(options.exclude_test_windows))}
+        leaks = find_leaks(corpus, data.divided(corpus, chosen)[0], tests)
+        excluded, cards = leaks.places, {"leaks": leaks.card(excluded=True)}
+        found = sum(leak.found for leak in leaks.by_task.values())
+        print(f"{found:,} test sequences of {len(tests)} tasks stand in the training DNA; samples keep out of them")
+    data.prepare(corpus, chosen, options.out, excluded, cards)
 
 
 def _settings(options: argparse.Namespace, data_sha256: str) -> PretrainSettings:

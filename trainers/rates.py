@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from curricula import InputError, Masking, Strategy
-from trainers.genome.corpus import Windows
+from trainers.genome.windows import Windows
 from trainers.rng import Stream, uniforms
 from trainers.settings import Budget
 from trainers.spans import count_in_reach

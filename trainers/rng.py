@@ -23,6 +23,10 @@ class Stream(IntEnum):
     DROPOUT = 5
     SHUFFLE = 6
     INITIALISATION = 7
+    LENGTH = 8
+    STRAND = 9
+    REPEATS = 10
+    EPOCH = 11
 
 
 def _shift_right(x: torch.Tensor, n: int) -> torch.Tensor:

@@ -25,6 +25,8 @@ class Budget(StrEnum):
 
 Parts = Literal["all", "pairs", "naive"]
 Strands = Literal["forward", "both"]
+Lengths = Literal["fixed", "mixed", "tiled"]
+Repeats = Literal["keep", "exclude", "downweight"]
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,18 @@ class NpmiFormula:
             nucleotides, or into single nucleotides only.
         strands: `forward` counts the strand in the file; `both` adds the counts of its reverse complement.
         minimum_count: k-mers that occur less often rank last.
+        repeats: Soft-masked bases are counted like others (`keep`), not at all (`exclude`), or half: everything else
+            counts twice (`downweight`).
     """
 
     parts: Parts = "all"
     strands: Strands = "forward"
     minimum_count: int = 101
+    repeats: Repeats = "keep"
 
     def __post_init__(self) -> None:
-        for name, choices in (("parts", get_args(Parts)), ("strands", get_args(Strands))):
+        choices_of = {"parts": get_args(Parts), "strands": get_args(Strands), "repeats": get_args(Repeats)}
+        for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"NPMI `{name}` must be one of {', '.join(choices)}, but got `{getattr(self, name)}`")
         if self.minimum_count < 2:  # the formula divides by ln(minimum count)
@@ -54,8 +60,37 @@ PUBLISHED = NpmiFormula()
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How training samples are drawn.
+
+    Attributes:
+        lengths: `fixed`: all of full length. `mixed`: half of full length, half uniform from `shortest` up
+            (DNABERT, btab083, and CM-GEMS, arXiv 2408.07180). `tiled`: windows of full length side by side, each
+            once an epoch, in an order and at an offset of the epoch's own.
+        shortest: k-mer tokens of the shortest sample of `mixed`.
+        reverse_complement: Whether every second sample, by chance, is read from the other strand.
+    """
+
+    lengths: Lengths = "fixed"
+    shortest: int = 5
+    reverse_complement: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lengths not in get_args(Lengths):
+            raise InputError(f"sample lengths must be {', '.join(get_args(Lengths))}, but got `{self.lengths}`")
+        if self.shortest < 1:
+            raise InputError(f"the shortest sample must have at least 1 token, but got {self.shortest}")
+
+
+FULL_LENGTH = Sampling()
+
+
+@dataclass(frozen=True)
 class DataSettings:
-    """What is read and how it is divided; see `study.spec.DataSpec` for the units."""
+    """What is read and how it is divided; see `study.spec.DataSpec` for the units.
+
+    `repeats` of None is what the corpus was prepared for; `difficulty` of None is counted from the corpus.
+    """
 
     genome: str
     k: int
@@ -65,6 +100,11 @@ class DataSettings:
     validation_rows: int
     seed: int
     npmi: NpmiFormula = PUBLISHED
+    margin: int = 0
+    validation_contigs: tuple[str, ...] = ()
+    sampling: Sampling = FULL_LENGTH
+    repeats: Repeats | None = None
+    difficulty: str | None = None
 
 
 def check_window(preset_name: str, k: int, length: int) -> None:

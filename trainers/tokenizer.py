@@ -42,20 +42,22 @@ class KmerTokenizer:
 
     def ids(self, bases_BL: torch.Tensor) -> torch.Tensor:
         """Return k-mer ids, int64, shape (B, L - k + 1), of base codes of shape (B, L); [UNK] where a base is N."""
-        codes = bases_BL.to(torch.int64)
-        length = codes.shape[1] - self.k + 1
-        ids_BT = torch.zeros(codes.shape[0], length, dtype=torch.int64, device=codes.device)
-        unknown = torch.zeros_like(ids_BT, dtype=torch.bool)
-        for offset in range(self.k):
-            column = codes[:, offset : offset + length]
-            ids_BT = ids_BT * 4 + column
-            unknown |= column >= bases.OTHER
-        return torch.where(unknown, UNK, ids_BT + len(SPECIAL_TOKENS))
+        length = bases_BL.shape[1] - self.k + 1
+        known_BL = bases_BL & 3
+        ids_BT = _grams(known_BL, self.k)[:, :length].to(torch.int64).add_(len(SPECIAL_TOKENS))
+        unknown_BL = bases_BL >= bases.OTHER
+        if bases_BL.device.type != "cpu" or bool(unknown_BL.any()):  # a GPU is not asked, which would wait for it
+            ids_BT.masked_fill_(unknown_BL.unfold(1, self.k, 1).any(dim=2), UNK)
+        return ids_BT
 
-    def wrap(self, ids_BT: torch.Tensor) -> torch.Tensor:
-        """Return [CLS] + tokens + [SEP], shape (B, T + 2); rows must not be padded."""
+    def wrap(self, ids_BT: torch.Tensor, lengths_B: torch.Tensor | None = None) -> torch.Tensor:
+        """Return [CLS] + tokens + [SEP], shape (B, T + 2); with `lengths_B`, tokens from there on become [PAD]."""
         edge = ids_BT.new_empty(ids_BT.shape[0], 1)
-        return torch.cat([edge.fill_(CLS), ids_BT, torch.full_like(edge, SEP)], dim=1)
+        wrapped = torch.cat([edge.fill_(CLS), ids_BT, torch.full_like(edge, SEP)], dim=1)
+        if lengths_B is not None:
+            behind = torch.arange(wrapped.shape[1], device=ids_BT.device) - lengths_B[:, None]
+            wrapped.masked_fill_(behind == 1, SEP).masked_fill_(behind > 1, PAD)
+        return wrapped
 
     def encode(self, sequences: Sequence[str]) -> torch.Tensor:
         """Return padded model input, int64, shape (sequences, longest + 2): [CLS] k-mers [SEP] [PAD] ...
@@ -75,13 +77,34 @@ class KmerTokenizer:
         rows = np.full((len(sequences), letters.max()), bases.OTHER, dtype=np.uint8)
         rows[np.arange(letters.max()) < letters[:, None]] = codes
         lengths = torch.from_numpy(letters - self.k + 1)
-        wrapped = self.wrap(self.ids(torch.from_numpy(rows)))
-        position = torch.arange(wrapped.shape[1])
-        wrapped[position == lengths[:, None] + 1] = SEP
-        wrapped[position > lengths[:, None] + 1] = PAD
-        return wrapped
+        return self.wrap(self.ids(torch.from_numpy(rows)), lengths)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the tokens as text, separated by blanks."""
         vocabulary = self.vocabulary()
         return " ".join(vocabulary[token] for token in ids)
+
+
+def _grams(codes_BL: torch.Tensor, n: int) -> torch.Tensor:
+    """Return base-4 numbers of the n-grams at every place, shape (B, L - n + 1).
+
+    Widths double (1, 2, 4, 8), and narrow integers are the fast ones: a gram of up to four bases fits a byte.
+    """
+    of = {1: codes_BL}
+    for width in (2, 4, 8):
+        if width <= n:
+            of[width] = _joined(of[width // 2], of[width // 2], width // 2, width)
+    found, done = of[max(of)], max(of)
+    for width in (4, 2, 1):
+        if width <= n - done:
+            found = _joined(found, of[width], width, done + width)
+            done += width
+    return found
+
+
+def _joined(left_BT: torch.Tensor, right_BT: torch.Tensor, right: int, width: int) -> torch.Tensor:
+    """Put grams of `right` bases behind other grams: grams of `width` bases."""
+    narrow = torch.uint8 if width <= 4 else torch.int32
+    tokens = right_BT.shape[1] - (width - right)
+    joined_BT: torch.Tensor = left_BT[:, :tokens].to(narrow) * 4**right
+    return joined_BT.add_(right_BT[:, width - right :].to(narrow))

@@ -66,7 +66,7 @@ def replay_schedules(
 ) -> Preview:
     """Replay schedules that are made already, all of one horizon."""
     traces = {schedule.name: trace(schedule) for schedule in schedules}  # first: nonsense is found in no time
-    corpus = data.read_genome(spec.data.genome)
+    corpus = data.open_genome(spec.data.genome)
     source = Source(spec, corpus)
     shown = examples(source, schedules)
     lines = [

@@ -13,7 +13,6 @@ from study.runs import data_settings, default_run
 from study.schedule import Asked, Schedule, even_steps, rate, shares
 from study.spec import CONTROL, StudySpec
 from trainers import data
-from trainers.difficulty import Difficulty
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus
 from trainers.masker import Masker
@@ -165,9 +164,9 @@ class Source:
             InputError: the corpus has no room for a window.
         """
         settings = data_settings(spec)
-        self._windows, _ = data.windows(corpus, settings)
+        self._windows = data.windows(corpus, settings)[0].windows
         self._tokenizer = KmerTokenizer(settings.k)
-        self.difficulty = Difficulty.of(corpus, settings.k, settings.npmi)
+        self.difficulty = data.difficulty_of(corpus, settings)
         self.k, self.length, self.batch = settings.k, settings.length, spec.pretraining.batch
         self._seed = default_run(spec, CONTROL, "control").settings(spec, 1, "").seed  # all runs of a seed share it
         calibration_BT = calibration_rows(self._windows, settings.k)

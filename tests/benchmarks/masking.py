@@ -16,7 +16,8 @@ from curricula import Masking, Strategy
 from trainers import embedded
 from trainers.batches import masked_batch
 from trainers.difficulty import Difficulty
-from trainers.genome.corpus import Split, Windows
+from trainers.genome.split import Split
+from trainers.genome.windows import Windows
 from trainers.loop import MaskedLanguageModel
 from trainers.masker import Masker
 from trainers.models import initial_model

@@ -45,8 +45,8 @@ def plain_count(letters: str, k: int) -> Counter[str]:
 
 def line(corpus: Corpus, known: int, k: int) -> str:
     """Measure one k."""
-    start, end = max(corpus.runs().tolist(), key=lambda run: run[1] - run[0])
-    letters = bases.decode(corpus.codes[start : min(end, start + PLAIN_BASES)])
+    start, end = max(corpus.known.tolist(), key=lambda run: run[1] - run[0])
+    letters = bases.decode(corpus.codes(start, min(end, start + PLAIN_BASES)))
     fast, plain = best_seconds(lambda: count_ngrams(corpus, k), lambda: plain_count(letters, k))
     speed, plain_speed = known / fast, len(letters) / plain
     memory = peak_bytes(lambda: count_ngrams(corpus, k)) / 2**20
@@ -57,11 +57,9 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.npmi", description="speed of counting n-grams")
     parser.add_argument("genome", nargs="?", default=data.EMBEDDED, help="a FASTA file; without it, the embedded one")
-    corpus = data.read_genome(parser.parse_args().genome)
-    known = len(corpus.codes) - corpus.card["counts"]["N"]
-    print(
-        f"{corpus.card['source']}: {known:,} bases beside N in {len(corpus.runs())} runs; one core, best of {REPEATS}"
-    )
+    corpus = data.open_genome(parser.parse_args().genome)
+    known = corpus.length - corpus.card["counts"]["N"]
+    print(f"{corpus.card['source']}: {known:,} bases beside N in {len(corpus.known)} runs; one core, best of {REPEATS}")
     print(f"{'':6}{'million bases/s':>17}{'Counter':>10}{'ratio':>10}{'peak memory':>15}")
     for k in (6, 10):
         print(line(corpus, known, k))

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainers.embedded import FOLDER, GENOME
-from trainers.genome import bases
-from trainers.genome.fasta import read_fasta
+from trainers.genome.ingest import ingest
 from trainers.tasks.task import SPLITS
 
 _SPLIT_SEED = 20240807
@@ -37,15 +36,12 @@ _SOURCES: dict[str, dict[str, str]] = {
 
 
 def build_genome(original: Path, folder: Path) -> None:
-    """Pack the bases two bits each, N runs apart."""
-    ((contig, codes),) = read_fasta(original)
-    known = codes < bases.OTHER
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]))).reshape(-1, 2)
-    letters = np.pad(codes[known], (0, -int(known.sum()) % 4)).reshape(-1, 4)
-    packed = (letters << np.array([6, 4, 2, 0], dtype=np.uint8)).sum(axis=1).astype(np.uint8)
-    row = {"contig": contig, "length": len(codes), "gaps": edges.tolist(), "packed": packed.tobytes()}
-    counts = dict(zip(bases.LETTERS, np.bincount(codes, minlength=5).tolist(), strict=True))
-    _write(GENOME, pa.Table.from_pylist([row]), {"contig": contig, "length": len(codes), "counts": counts}, folder)
+    """Prepare the corpus as a user would."""
+    path = folder / f"{GENOME}.arrow"
+    source = {**_SOURCES[GENOME], "source": f"embedded {GENOME}", "origin": _SOURCES[GENOME]["source"]}
+    found = ingest([original], path, source)
+    facts = {"contigs": found["contigs"], "counts": found["counts"], "sequence_sha256": found["sha256"]}
+    _write_card(GENOME, path, facts, folder)
 
 
 def build_task(name: str, original: Path, folder: Path) -> None:
@@ -71,6 +67,10 @@ def build_task(name: str, original: Path, folder: Path) -> None:
 def _write(name: str, table: pa.Table, facts: dict[str, Any], folder: Path) -> None:
     path = folder / f"{name}.parquet"
     pq.write_table(table, path, compression="zstd", compression_level=19, use_dictionary=["label", "split"])
+    _write_card(name, path, facts, folder)
+
+
+def _write_card(name: str, path: Path, facts: dict[str, Any], folder: Path) -> None:
     card = {"name": name, **_SOURCES[name], "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **facts}
     (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
 

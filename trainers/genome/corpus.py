@@ -1,29 +1,35 @@
-"""The DNA that a model reads: contigs as one memory-mapped array, and windows that never cross N or an edge."""
+"""The DNA that a model reads: contigs end to end in one memory-mapped Arrow file, four bases a byte.
 
-import hashlib
+The file is one record batch of one row. Its first column holds the packed bases, which are written before their number
+is known; so the frame that Arrow puts around them is written last, into the room that was left for it.
+"""
+
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from curricula import InputError
 from trainers.files import replacing
 from trainers.genome import bases
-from trainers.rng import Stream, sample_bits
+from trainers.genome.fasta import Piece
+from trainers.genome.intervals import Intervals, subtract
+from trainers.genome.writer import Contents, pack_all
 
-_CARD = b"card"
-_SCAN = 1 << 18  # bases looked at together: they and what is made of them stay in the processor's cache
+FORMAT = 2
+_EMPTY = Contents({}, np.zeros((1, 2), np.int64), np.zeros((1, 2), np.int64), "", {})
 
 
 @dataclass(frozen=True)
 class Contig:
-    """One sequence of the assembly: its name and where it lies in the flat array of bases."""
+    """One sequence of the assembly: its name and where it lies in the contigs laid end to end."""
 
     name: str
     start: int
@@ -31,170 +37,214 @@ class Contig:
 
 
 class Corpus:
-    """Contigs laid end to end as base codes (uint8, see `trainers.genome.bases`), with a provenance card."""
+    """Contigs laid end to end, two bits a base, with a provenance card; `open` maps it, nothing is copied.
 
-    def __init__(self, codes: NDArray[np.uint8], contigs: tuple[Contig, ...], card: dict[str, Any]) -> None:
-        """Use `from_records` or `open`; `card` holds source, SHA-256 of the bases, contigs and base counts."""
-        self.codes = codes
-        self.contigs = contigs
-        self.card = card
+    Attributes:
+        length: Bases of all contigs, N included.
+        known: Stretches of A, C, G, T as [start, end), shape (n, 2); none spans two contigs.
+        repeats: Soft-masked stretches, shape (n, 2).
+        card: Source, SHA-256 of the normal form, contigs, counts of letters, soft-masked share.
+    """
+
+    def __init__(
+        self, packed: NDArray[np.uint8], known: Intervals, repeats: Intervals, card: dict[str, Any], path: Path | None
+    ) -> None:
+        self._packed, self.known, self.repeats, self.card, self.path = packed, known, repeats, card, path
+        lengths = list(card["contigs"].values())
+        starts = np.cumsum([0, *lengths]).tolist()
+        self.contigs = tuple(
+            Contig(name, start, length) for name, start, length in zip(card["contigs"], starts, lengths, strict=False)
+        )
+        self.length = int(starts[-1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a path, where there is one."""
+        if self.path is not None:
+            return Corpus.open, (self.path,)
+        return Corpus, (self._packed, self.known, self.repeats, self.card, None)
 
     @classmethod
-    def from_records(cls, records: Iterable[tuple[str, NDArray[np.uint8]]], source: dict[str, Any]) -> "Corpus":
-        """Lay (name, base codes) records end to end.
+    def of(cls, pieces: Iterable[Piece], source: dict[str, Any]) -> "Corpus":
+        """Build a small corpus in memory.
 
         Raises:
-            InputError: not a single A, C, G or T.
+            InputError: what the pieces hold is no genome.
         """
-        contigs, parts, start = [], [], 0
-        for name, codes in records:
-            contigs.append(Contig(name, start, len(codes)))
-            parts.append(codes)
-            start += len(codes)
-        flat = np.concatenate(parts) if parts else np.empty(0, np.uint8)
-        if not (flat < bases.OTHER).any():
-            raise InputError(f"a corpus must hold A, C, G or T, but {source.get('source')} has none")
-        counts = np.bincount(flat, minlength=5)
-        card = {
-            **source,
-            "sha256": hashlib.sha256(flat.tobytes()).hexdigest(),
-            "contigs": {contig.name: contig.length for contig in contigs},
-            "counts": {letter: int(count) for letter, count in zip(bases.LETTERS, counts, strict=True)},
-        }
-        return cls(flat, tuple(contigs), card)
-
-    def save(self, path: Path) -> None:
-        """Write one uncompressed Arrow file, so that every worker can map the same pages."""
-        card = {**self.card, "layout": [[c.name, c.start, c.length] for c in self.contigs]}
-        table = pa.table({"bases": pa.array(self.codes)}).replace_schema_metadata({_CARD: json.dumps(card)})
-        with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
-            writer.write_table(table)
+        packed: list[bytes] = []
+        contents = pack_all(pieces, packed.append, str(source.get("source")))
+        flat = np.frombuffer(b"".join(packed), np.uint8)
+        card = contents.card({**source, "format": FORMAT})
+        return cls(flat, contents.known, contents.repeats, card, None)
 
     @classmethod
     def open(cls, path: Path) -> "Corpus":
         """Map a saved corpus into memory; nothing is copied.
 
         Raises:
-            InputError: the file is missing or was not written by `save`.
+            InputError: the file is missing, is no corpus, or is of another format.
         """
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            card = json.loads(table.schema.metadata[_CARD])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
-            raise InputError(f"{path} is not a saved corpus: {error}") from error
-        contigs = tuple(Contig(*entry) for entry in card.pop("layout"))
-        codes = table.column("bases").chunk(0).to_numpy(zero_copy_only=True)
-        return cls(codes, contigs, card)
-
-    def runs(self) -> NDArray[np.int64]:
-        """Return the N-free stretches as [start, end) in the flat array, shape (runs, 2); none spans two contigs."""
-        edges = [np.array([contig.start for contig in self.contigs] + [len(self.codes)], np.int64)]
-        for first in range(0, len(self.codes), _SCAN):  # overlaps by one base, to see a change between two scans
-            valid = self.codes[first : first + _SCAN + 1] < bases.OTHER
-            edges.append(np.flatnonzero(valid[1:] != valid[:-1]) + first + 1)
-        cuts = np.unique(np.concatenate(edges))
-        pieces = np.stack([cuts[:-1], cuts[1:]], axis=1)
-        return pieces[self.codes[pieces[:, 0]] < bases.OTHER]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which blocks are kept for validation.
-
-    Attributes:
-        block: Length of a block in bases; a block is either all training or all validation.
-        validation_share: Share of the blocks kept for validation, in (0, 1).
-        seed: Chooses the blocks.
-    """
-
-    block: int
-    validation_share: float
-    seed: int
-
-    def intervals(self, corpus: Corpus) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the N-free [start, end) intervals of training and of validation blocks, shapes (n, 2)."""
-        pieces = _cut_at_blocks(corpus, self.block)
-        blocks, owner = np.unique(pieces[:, 2], return_inverse=True)
-        kept = max(1, round(self.validation_share * len(blocks)))
-        chosen = np.random.default_rng(self.seed).permutation(len(blocks))[:kept]
-        held_out = np.isin(owner, chosen)
-        return _joined(pieces[~held_out, :2], corpus), pieces[held_out, :2]
-
-
-def _cut_at_blocks(corpus: Corpus, block: int) -> NDArray[np.int64]:
-    """Cut N-free runs at block edges: rows (start, end, number of the block over the whole corpus)."""
-    rows = []
-    first_block = 0
-    runs = corpus.runs()
-    for contig in corpus.contigs:
-        inside = runs[(runs[:, 0] >= contig.start) & (runs[:, 1] <= contig.start + contig.length)] - contig.start
-        for start, end in inside:
-            edges = np.arange(start // block * block, end + block, block).clip(start, end)
-            edges = np.unique(edges)
-            numbers = edges[:-1] // block + first_block
-            rows.append(np.stack([edges[:-1] + contig.start, edges[1:] + contig.start, numbers], axis=1))
-        first_block += -(-contig.length // block)
-    return np.concatenate(rows)
-
-
-def _joined(pieces: NDArray[np.int64], corpus: Corpus) -> NDArray[np.int64]:
-    """Join neighbouring pieces of one contig, so that windows may lie across two training blocks."""
-    if not len(pieces):
-        return pieces
-    contig_starts = np.array([contig.start for contig in corpus.contigs])
-    opens = np.ones(len(pieces), dtype=bool)
-    opens[1:] = (pieces[1:, 0] != pieces[:-1, 1]) | np.isin(pieces[1:, 0], contig_starts)
-    first = np.flatnonzero(opens)
-    last = np.append(first[1:], len(pieces)) - 1
-    return np.stack([pieces[first, 0], pieces[last, 1]], axis=1)
-
-
-class Windows:
-    """All windows of one width inside given intervals; each start is equally likely."""
-
-    def __init__(self, corpus: Corpus, intervals: NDArray[np.int64], width: int, purpose: str) -> None:
-        """Index the windows.
-
-        Raises:
-            InputError: no interval is as long as one window.
-        """
-        usable = intervals[intervals[:, 1] - intervals[:, 0] >= width] if len(intervals) else intervals
-        if not len(usable):
-            raise InputError(
-                f"a {purpose} window of {width} bases must fit between N, contig edges and blocks, but the longest "
-                f"stretch of {corpus.card['source']} has {_longest(intervals)}"
+            batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+            card = json.loads(batch.column("card")[0].as_py())
+            packed = np.frombuffer(batch.column("packed").buffers()[2], np.uint8)
+            known, repeats = (
+                batch.column(name).flatten().to_numpy(zero_copy_only=True).reshape(-1, 2)
+                for name in ("known", "repeats")
             )
-        self._codes = corpus.codes
-        self.width = width
-        self._first = usable[:, 0]
-        self._cumulative = np.cumsum(usable[:, 1] - usable[:, 0] - width + 1)
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError(f"{path} is not a saved corpus: {' '.join(str(error).split())}") from error
+        if card.get("format") != FORMAT:
+            raise InputError(
+                f"a corpus must be of format {FORMAT}, but {path} is of format {card.get('format')}; prepare it again"
+            )
+        return cls(packed, known, repeats, card, Path(path))
 
-    def __len__(self) -> int:
-        return int(self._cumulative[-1])
+    def save(self, path: Path) -> None:
+        """Write a corpus that was built in memory."""
+        contents = Contents(self.card["contigs"], self.known, self.repeats, self.card["sha256"], self.card["counts"])
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            file.seek(_room_in_front())
+            file.write(self._packed.tobytes())
+            _write_frame(file, len(self._packed), contents, self.card)
 
-    def starts(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where the windows of these numbers, in [0, len(self)), begin in the flat array."""
-        interval = np.searchsorted(self._cumulative, numbers, side="right")
-        before = np.where(interval > 0, self._cumulative[interval - 1], 0)
-        return self._first[interval] + numbers - before
+    def codes(self, start: int, end: int) -> NDArray[np.uint8]:
+        """Return base codes, uint8, shape (end - start,); a place that is N holds any code."""
+        first = start // 4
+        return bases.unpack(self._packed[first : -(-end // 4)])[start - 4 * first : end - 4 * first]
 
-    def read(self, starts: NDArray[np.int64]) -> torch.Tensor:
-        """Return base codes of the windows at these starts: uint8, shape (len(starts), width)."""
-        return torch.from_numpy(self._codes[starts[:, None] + np.arange(self.width)])
+    def codes_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the base codes at these positions, uint8, of the same shape."""
+        shift = (6 - 2 * (positions & 3)).astype(np.uint8)
+        codes: NDArray[np.uint8] = self._packed[positions >> 2] >> shift & np.uint8(3)
+        return codes
 
-    def sample(self, seed: int, samples_B: torch.Tensor) -> torch.Tensor:
-        """Return the base codes of these samples, uint8, shape (B, width): a pure function of (seed, sample)."""
-        bits = sample_bits(seed, Stream.WINDOW, samples_B).numpy() & 0x7FFFFFFFFFFFFFFF
-        return self.read(self.starts(bits % len(self)))
+    def read(self, starts: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
+        """Return base codes of windows, uint8, shape (len(starts), width); they must lie in known stretches.
 
-    def spread(self, count: int, phase: float = 0.5) -> torch.Tensor:
-        """Return the base codes of `count` evenly spaced windows, uint8, shape (count, width).
-
-        A mean over them varies less than one over random windows, since every region has its share. `phase`, in
-        [0, 1), is where between two neighbours' places each window begins.
+        Whole bytes are copied row by row, unpacked, and copied again from where the window begins in its first byte.
         """
-        return self.read(self.starts(((np.arange(count) + phase) * (len(self) / count)).astype(np.int64)))
+        span = (width + 6) // 4
+        unpacked = bases.unpack(sliding_window_view(self._packed, span)[starts >> 2])
+        begins = np.arange(len(starts)) * (4 * span) + (starts & 3)
+        return sliding_window_view(unpacked.reshape(-1), width)[begins]
+
+    def packed(self, first: int, last: int) -> NDArray[np.uint8]:
+        """Return the packed bytes first .. last - 1: four bases each, the first in the highest bits."""
+        return self._packed[first:last]
+
+    def letters(self, start: int, end: int) -> bytes:
+        """Return the letters in normal form: N where a base is not known, lower case where it is soft-masked."""
+        codes = self.codes(start, end).copy()
+        inside = np.array([[start, end]], np.int64)
+        for first, last in subtract(inside, _cut(self.known, start, end)) - start:
+            codes[first:last] = bases.OTHER
+        letters = np.frombuffer(bases.LETTERS.encode(), np.uint8)[codes]
+        for first, last in _cut(self.repeats, start, end) - start:
+            letters[first:last] |= 32
+        return letters.tobytes()
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the letters, contig by contig, in pieces of at most a megabase."""
+        for contig in self.contigs:
+            yield Piece(contig.name, b"", b"", (Path(), 0))
+            end = contig.start + contig.length
+            for first in range(contig.start, end, 1 << 20):
+                letters = self.letters(first, min(first + (1 << 20), end))
+                yield Piece(contig.name, letters, letters, (Path(), 0))
 
 
-def _longest(intervals: NDArray[np.int64]) -> int:
-    return int((intervals[:, 1] - intervals[:, 0]).max()) if len(intervals) else 0
+def _cut(intervals: Intervals, start: int, end: int) -> Intervals:
+    """Return what of the intervals lies in [start, end)."""
+    low = int(np.searchsorted(intervals[:, 1], start, side="right"))
+    high = int(np.searchsorted(intervals[:, 0], end, side="left"))
+    return intervals[low:high].clip(start, end)
+
+
+def write_corpus(path: Path, pieces: Iterable[Piece], source: dict[str, Any]) -> dict[str, Any]:
+    """Stream a genome into a corpus file, which appears whole or not at all; return its card.
+
+    Memory does not grow with the genome, but for its stretches of N and soft-masking (16 bytes each).
+
+    Raises:
+        InputError: what the pieces hold is no genome.
+        OSError: the file cannot be written.
+    """
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        room = _room_in_front()
+        file.seek(room)
+        contents = pack_all(pieces, file.write, str(source.get("source")))
+        card = contents.card({**source, "format": FORMAT})
+        _write_frame(file, file.tell() - room, contents, card)
+    return card
+
+
+class _Frame:
+    """A sink that keeps what Arrow writes around one huge buffer, and where; the buffer itself it only counts."""
+
+    closed = False
+
+    def __init__(self, huge: pa.Buffer) -> None:
+        self._huge, self._at = huge, 0
+        self.parts: list[tuple[int, bytes]] = []
+        self.huge_at = 0
+
+    def write(self, data: Any) -> int:
+        size = len(data)
+        if isinstance(data, pa.Buffer) and data.address == self._huge.address:
+            self.huge_at = self._at
+        else:
+            self.parts.append((self._at, bytes(data)))
+        self._at += size
+        return size
+
+    def tell(self) -> int:
+        return self._at
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _frame(size: int, contents: Contents, card: dict[str, Any]) -> _Frame:
+    """Let Arrow write the file around `size` packed bytes, for which untouched zero pages stand in."""
+    zeros = pa.py_buffer(np.zeros(size, np.uint8))
+    offsets = pa.py_buffer(np.array([0, size], np.int64))
+    batch = pa.record_batch(
+        {
+            "packed": pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, offsets, zeros]),
+            "known": _one_list(contents.known),
+            "repeats": _one_list(contents.repeats),
+            "card": pa.array([json.dumps(card)], pa.large_string()),
+        }
+    )
+    frame = _Frame(zeros)
+    with pa.ipc.new_file(pa.PythonFile(frame, mode="w"), batch.schema) as writer:
+        writer.write_batch(batch)
+    return frame
+
+
+def _one_list(intervals: Intervals) -> pa.Array:
+    flat = np.ascontiguousarray(intervals).ravel()
+    return pa.LargeListArray.from_arrays(np.array([0, len(flat)], np.int64), pa.array(flat, pa.int64()))
+
+
+def _room_in_front() -> int:
+    """Return where the packed bytes begin: what stands before them has one size, whatever their number."""
+    return _frame(1_234_567, _EMPTY, {}).huge_at
+
+
+def _write_frame(file: BufferedWriter, size: int, contents: Contents, card: dict[str, Any]) -> None:
+    frame = _frame(size, contents, card)
+    assert frame.huge_at == _room_in_front()
+    for at, part in frame.parts:
+        file.seek(at)
+        file.write(part)

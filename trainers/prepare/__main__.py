@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from curricula import InputError
-from trainers.prepare import card
+from trainers.prepare import card, fasta, few_shot, genome, gue, leaks, npmi
 
-SUBCOMMANDS = (card,)
+SUBCOMMANDS = (genome, gue, few_shot, npmi, leaks, fasta, card)
 INTERRUPTED = 130
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curricula import InputError
+from trainers.genome.corpus import Corpus
 
 _CARD = b"card"
 
@@ -43,4 +44,4 @@ def _raw(path: Path) -> bytes:
         return (path / "card.json").read_bytes()
     if path.suffix == ".parquet":
         return bytes(pq.read_schema(path).metadata[_CARD])
-    return bytes(pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata[_CARD])
+    return json.dumps(Corpus.open(path).card).encode()

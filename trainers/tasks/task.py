@@ -1,21 +1,37 @@
-"""Labelled sequences on which a pretrained model is scored: embedded ones, or folders in the GUE layout."""
+"""Labelled sequences on which a pretrained model is scored, checked row by row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 from numpy.typing import NDArray
 
 from curricula import InputError
-from trainers.genome import bases
 from trainers.presets import preset
 
 SPLITS = ("train", "dev", "test")
-_COLUMNS = ["sequence", "label"]
+NUCLEOTIDES = frozenset("ACGTURYSWKMBDHVN")  # IUPAC, without gaps
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a split stand; errors point there."""
+
+    name: str
+    unit: str = "line"
+    first: int = 2  # the number of row 0: the header is line 1
+
+    def at(self, row: int) -> str:
+        """Return the place of one row, such as `train.csv:7` or `train.parquet row 6`."""
+        number = self.number(row)
+        return f"{self.name}:{number}" if self.unit == "line" else f"{self.name} {self.unit} {number}"
+
+    def number(self, row: int) -> int:
+        """Return the line or row number, as an editor or a table viewer shows it."""
+        return row + self.first
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,12 @@ class EvaluationTask:
     name: str
     classes: int
     splits: Mapping[str, Examples]
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # by split, for errors
+    card: Mapping[str, Any] = field(default_factory=dict)  # what a reader of its scores should know of it
+
+    def at(self, split: str, row: int) -> str:
+        """Return where a row of a split stands."""
+        return self.origins.get(split, Origin(f"{self.name}/{split}", "row", 1)).at(row)
 
     def few_shot(self, shots: int, draw: int) -> Examples:
         """Return `shots` training examples of each class: a pure function of (shots, draw).
@@ -84,42 +106,27 @@ class EvaluationTask:
                 )
 
 
-def read_task(name: str, folder: Path) -> EvaluationTask:
-    """Read `<folder>/{train,dev,test}.csv` with the header `sequence,label`.
-
-    Raises:
-        InputError: a file is missing or malformed; the message says which, where and why.
-    """
-    tables = {split: _read_csv(folder / f"{split}.csv") for split in SPLITS}
-    return make_task(name, tables, {split: str(folder / f"{split}.csv") for split in SPLITS})
-
-
-def _read_csv(path: Path) -> pa.Table:
-    try:
-        table = pyarrow.csv.read_csv(path)
-    except FileNotFoundError as error:
-        raise InputError(f"a task folder must hold train.csv, dev.csv and test.csv, but {path} is missing") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"the task file {path} cannot be read as CSV: {error}") from error
-    if table.column_names != _COLUMNS:
-        raise InputError(
-            f"a task file must have the header `sequence,label`, but {path} has `{','.join(table.column_names)}`"
-        )
-    return table
-
-
-def make_task(name: str, tables: Mapping[str, pa.Table], where: Mapping[str, str]) -> EvaluationTask:
+def make_task(
+    name: str, tables: Mapping[str, pa.Table], where: Mapping[str, str | Origin], card: Mapping[str, Any] | None = None
+) -> EvaluationTask:
     """Check the tables of a task and build it; the classes are those of the training split.
+
+    Args:
+        name: Of the task.
+        tables: By split, with the columns `sequence` (text) and `label` (whole numbers).
+        where: By split: where its rows stand. A plain name is that of a text file with a header.
+        card: What a reader of its scores should know of it.
 
     Raises:
         InputError: no rows, labels that are not 0 .. n - 1, or letters that are no nucleotides.
     """
-    splits = {split: _examples(table, where[split]) for split, table in tables.items()}
+    origins = {split: Origin(place) if isinstance(place, str) else place for split, place in where.items()}
+    splits = {split: examples_of(table, origins[split]) for split, table in tables.items()}
     present = np.unique(splits["train"].labels)
     classes = len(present)
     if classes < 2 or present[-1] != classes - 1:
         raise InputError(
-            f"training labels must be 0 .. n - 1 with n >= 2 and all present, but {where['train']} has "
+            f"training labels must be 0 .. n - 1 with n >= 2 and all present, but {origins['train'].name} has "
             f"{present.tolist()[:20]}"
         )
     for split, examples in splits.items():
@@ -128,35 +135,51 @@ def make_task(name: str, tables: Mapping[str, pa.Table], where: Mapping[str, str
             row = int(outside.argmax())
             raise InputError(
                 f"a label must be one of the {classes} classes 0..{classes - 1} of the training file, but "
-                f"{where[split]}:{row + 2} has label {examples.labels[row]}"
+                f"{origins[split].at(row)} has label {examples.labels[row]}"
             )
-    return EvaluationTask(name, classes, splits)
+    return EvaluationTask(name, classes, splits, origins, card or {})
 
 
-def _examples(table: pa.Table, where: str) -> Examples:
+def examples_of(table: pa.Table, origin: Origin) -> Examples:
+    """Return the rows of a table with the columns `sequence` and `label`, letters in upper case.
+
+    Raises:
+        InputError: no rows, wrong types, empty cells, labels below 0, or letters that are no nucleotides.
+    """
     if not len(table):
-        raise InputError(f"a task file must have at least one row, but {where} has none")
-    if not (pa.types.is_integer(table["label"].type) and pa.types.is_string(table["sequence"].type)):
-        raise InputError(f"`sequence` must be text and `label` a whole number, but {where} has {_first_wrong(table)}")
+        raise InputError(f"a task file must have at least one row, but {origin.name} has none")
+    kind = table["sequence"].type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not (pa.types.is_integer(table["label"].type) and is_text):
+        found = _first_wrong(table, is_text, origin)
+        raise InputError(f"`sequence` must be text and `label` a whole number, but {origin.name} has {found}")
     refused = pc.or_kleene(pc.is_null(table["sequence"]), pc.less(pc.fill_null(table["label"], -1), 0)).to_numpy()
     if refused.any():
-        line = int(refused.argmax()) + 2
-        raise InputError(f"every row must have a sequence and a label from 0, but {where}:{line} has not")
+        place = origin.at(int(refused.argmax()))
+        raise InputError(f"every row must have a sequence and a label from 0, but {place} has not")
     labels = table["label"].to_numpy().astype(np.int64)
-    sequences = table["sequence"].to_pylist()
-    codes = bases.encode("".join(sequences).encode("ascii", "replace"))
-    if (codes == bases.REFUSED).any():
-        lengths = np.array([len(sequence) for sequence in sequences])
-        row = int(np.searchsorted(lengths.cumsum(), int((codes == bases.REFUSED).argmax()), side="right"))
-        raise InputError(f"a sequence may hold nucleotide letters only, but {where}:{row + 2} is {sequences[row]!r}")
-    return Examples([sequence.upper() for sequence in sequences], labels)
+    text = pc.utf8_upper(table["sequence"])
+    sequences: list[str] = text.to_pylist()
+    if not NUCLEOTIDES.issuperset("".join(sequences)):
+        row = next(row for row, sequence in enumerate(sequences) if not NUCLEOTIDES.issuperset(sequence))
+        written = _short(table["sequence"][row].as_py())
+        raise InputError(f"a sequence may hold nucleotide letters only, but {origin.at(row)} is {written}")
+    return Examples(sequences, labels)
 
 
-def _first_wrong(table: pa.Table) -> str:
-    if not pa.types.is_string(table["sequence"].type):
-        return f"sequence {table['sequence'][0]!s} on line 2"
-    for line, label in enumerate(table["label"].to_pylist(), start=2):
+def _short(sequence: str) -> str:
+    """Quote a sequence, or the stretch around its first letter that is no nucleotide."""
+    if len(sequence) <= 80:
+        return repr(sequence)
+    position = next(at for at, letter in enumerate(sequence) if letter.upper() not in NUCLEOTIDES)
+    return f"{sequence[max(0, position - 10) : position + 10]!r} around letter {position + 1}"
+
+
+def _first_wrong(table: pa.Table, is_text: bool, origin: Origin) -> str:
+    if not is_text:
+        return f"sequence {table['sequence'][0]!s} on {origin.unit} {origin.number(0)}"
+    for row, label in enumerate(table["label"].to_pylist()):
         whole = label.is_integer() if isinstance(label, float) else str(label).lstrip("-").isdigit()
         if not whole:
-            return f"label {label!r} on line {line}"
+            return f"label {label!r} on {origin.unit} {origin.number(row)}"
     return f"labels of type {table['label'].type}"

@@ -1,0 +1,74 @@
+"""What a study read: the provenance cards that lie in its folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LEAKS = "leaks"
+
+
+@dataclass(frozen=True)
+class LeakLine:
+    """How much of one task's test split stands in the training DNA, exactly or as its reverse complement.
+
+    `searched` leaves out sequences that are too short (under 20 bases) or hold letters other than A, C, G, T.
+    """
+
+    task: str
+    windows: int
+    searched: int
+    found: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The cards as they were written; studies of older versions lack some."""
+
+    cards: dict[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Provenance":
+        """Read the cards of a study; none where it has not come so far."""
+        path = folder / "provenance.json"
+        return cls(json.loads(path.read_text()) if path.exists() else {})
+
+    @property
+    def genome(self) -> str:
+        """Where the DNA came from."""
+        return str(self.cards.get("corpus", {}).get("source", "unknown"))
+
+    @property
+    def unigram_loss(self) -> float | None:
+        """Loss of a guess from k-mer frequencies, nats a masked token."""
+        loss: float | None = self.cards.get("unigram_loss")
+        return loss
+
+    @property
+    def excluded(self) -> bool:
+        """Whether test sequences were kept out of the training samples."""
+        return bool(self.cards.get(LEAKS, {}).get("excluded"))
+
+    @property
+    def leaks(self) -> list[LeakLine]:
+        """The leak check, a line a task."""
+        return [
+            LeakLine(name, leak["windows"], leak["windows"] - leak["too_short"] - leak["ambiguous"], leak["found"])
+            for name, leak in self.cards.get(LEAKS, {}).get("tasks", {}).items()
+        ]
+
+    def leak_sentence(self) -> str | None:
+        """Say what the leak check showed; nothing where it was not made."""
+        if not self.leaks:
+            return None
+        found = sum(line.found for line in self.leaks)
+        searched = sum(line.searched for line in self.leaks)
+        if not found:
+            return f"None of the {searched:,} test sequences that were looked for stands in the training DNA."
+        where = ", ".join(f"{line.found:,} of {line.task}" for line in self.leaks if line.found)
+        after = (
+            "they were kept out of the training samples"
+            if self.excluded
+            else "the model may have read them while pretraining; data.exclude_test_windows keeps them out"
+        )
+        return f"{found:,} of {searched:,} test sequences stand in the training DNA ({where}): {after}."
