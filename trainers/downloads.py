@@ -91,6 +91,7 @@ def fetch(
                 part.unlink()
                 notes.unlink(missing_ok=True)
             raise
+        file.flush()  # the last bytes may be in the buffer, and the part is read again by its name
         os.fsync(file.fileno())
         if not _has(part, checksum):
             part.unlink()

@@ -47,7 +47,7 @@ class KmerTokenizer:
         ids_BT = _grams(known_BL, self.k)[:, :length].to(torch.int64).add_(len(SPECIAL_TOKENS))
         unknown_BL = bases_BL >= bases.OTHER
         if bases_BL.device.type != "cpu" or bool(unknown_BL.any()):  # a GPU is not asked, which would wait for it
-            ids_BT.masked_fill_(unknown_BL.unfold(1, self.k, 1).any(dim=2), UNK)
+            ids_BT.masked_fill_(_any_of(unknown_BL, self.k), UNK)
         return ids_BT
 
     def wrap(self, ids_BT: torch.Tensor, lengths_B: torch.Tensor | None = None) -> torch.Tensor:
@@ -108,3 +108,13 @@ def _joined(left_BT: torch.Tensor, right_BT: torch.Tensor, right: int, width: in
     tokens = right_BT.shape[1] - (width - right)
     joined_BT: torch.Tensor = left_BT[:, :tokens].to(narrow) * 4**right
     return joined_BT.add_(right_BT[:, width - right :].to(narrow))
+
+
+def _any_of(flags_BL: torch.Tensor, n: int) -> torch.Tensor:
+    """Return whether any of n neighbours is True, shape (B, L - n + 1), in about log2(n) steps."""
+    done = 1
+    while done < n:
+        step = min(done, n - done)
+        flags_BL = flags_BL[:, :-step] | flags_BL[:, step:]
+        done += step
+    return flags_BL

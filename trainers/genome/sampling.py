@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from curricula import InputError
@@ -67,19 +68,16 @@ class Sampler:
 
     def sample(self, seed: int, samples_B: torch.Tensor) -> Samples:
         """Return the samples of these numbers, whatever worker or order they are asked for in."""
-        if self._sampling.lengths == "mixed":
-            tokens = self._mixed(seed, samples_B)
-            widths = tokens + self._k - 1
-            read_BL = self._read_mixed(self._starts(seed, samples_B, widths), widths)
-        else:
-            tokens, widths = None, np.full(len(samples_B), self.windows.width)
-            starts = (
-                self._starts(seed, samples_B, widths) if self._tiles is None else self._tiles.starts(seed, samples_B)
-            )
-            read_BL = self.windows.corpus.read(starts, self.windows.width)
+        tokens = self._mixed(seed, samples_B) if self._sampling.lengths == "mixed" else None
+        widths = np.full(len(samples_B), self.windows.width) if tokens is None else tokens + self._k - 1
+        tiles = self._tiles
+        starts = tiles.starts(seed, samples_B) if tiles else self._starts(seed, samples_B, widths)
+        read_BL = self._read(starts, widths)
         if self._sampling.reverse_complement:
             turned = drawn(seed, Stream.STRAND, samples_B) % 2 == 1
             read_BL[turned] = reverse_complemented(read_BL[turned], widths[turned])
+        if tokens is not None:
+            np.copyto(read_BL, bases.OTHER, where=np.arange(read_BL.shape[1]) >= widths[:, None])
         return Samples(torch.from_numpy(read_BL), tokens)
 
     def _mixed(self, seed: int, samples_B: torch.Tensor) -> Widths:
@@ -95,27 +93,32 @@ class Sampler:
             starts = np.where(drawn(seed, Stream.REPEATS, samples_B) % 2 == 1, elsewhere, starts)
         return starts
 
-    def _read_mixed(self, starts: NDArray[np.int64], widths: Widths) -> NDArray[np.uint8]:
-        """Read full width from where it cannot run over the end of the corpus, and blank what is not the sample's."""
+    def _read(self, starts: NDArray[np.int64], widths: Widths) -> NDArray[np.uint8]:
+        """Return base codes as wide as the widest sample, shape (B, widest); behind a shorter one stands anything.
+
+        At the end of the corpus there is less to read, so those rows are read from further left and moved.
+        """
         widest = int(widths.max())
-        last = self.windows.corpus.length - widest
-        shift = np.maximum(starts - last, 0)
-        read_BL = self.windows.corpus.read(starts - shift, widest)
+        corpus = self.windows.corpus
+        shift = np.maximum(starts - (corpus.length - widest), 0)
+        read_BL = corpus.read(starts - shift, widest)
         for row in np.flatnonzero(shift):
             read_BL[row, : widths[row]] = read_BL[row, shift[row] : shift[row] + widths[row]].copy()
-        read_BL[np.arange(widest) >= widths[:, None]] = bases.OTHER
         return read_BL
 
 
 def reverse_complemented(bases_BL: NDArray[np.uint8], widths: Widths) -> NDArray[np.uint8]:
-    """Return the other strand of each row's first `widths` codes; what is behind them stays.
+    """Return the other strand of each row's first `widths` codes; behind them stands anything.
 
-    A complement differs from its base in the low bit of the code (A 0, T 1, C 2, G 3).
+    A complement differs from its base in the low bit of the code (A 0, T 1, C 2, G 3). Rows are turned whole, and
+    copied again from where the sample then begins.
     """
-    positions = np.arange(bases_BL.shape[1])
-    inside = positions < widths[:, None]
-    mirrored = np.where(inside, widths[:, None] - 1 - positions, positions)
-    return np.take_along_axis(bases_BL, mirrored, axis=1) ^ inside.astype(np.uint8)
+    widest = bases_BL.shape[1]
+    turned = np.concatenate([np.ascontiguousarray(bases_BL[:, ::-1]).ravel(), np.zeros(widest, np.uint8)])
+    turned ^= np.uint8(1)
+    begins = np.arange(len(bases_BL)) * widest + widest - widths
+    rows: NDArray[np.uint8] = sliding_window_view(turned, widest)[begins]
+    return rows
 
 
 class _Tiles:

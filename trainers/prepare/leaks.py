@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from trainers import data, embedded, storage
+from trainers import storage
 from trainers.files import replacing
 from trainers.genome.leaks import SHORTEST, Leaks, find_leaks
 from trainers.genome.split import Split
@@ -24,7 +24,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_argument = parser.add_argument
     add_argument("genome", help="a corpus, FASTA or .2bit file, at s3:// or gs:// too, or `embedded`")
-    add_argument("--tasks", default=data.EMBEDDED, metavar="ROOT", help="folder of tasks (default: the embedded ones)")
+    add_argument("--tasks", default="embedded", metavar="ROOT", help="folder of tasks (default: the embedded ones)")
     add_argument(
         "--validation-share", type=float, default=0.0, help="share of blocks that are not training DNA (default: 0)"
     )
@@ -37,6 +37,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(options: argparse.Namespace) -> None:
     """Print one line a task."""
+    from trainers import data, embedded  # which load torch
+
     corpus = data.open_genome(options.genome)
     if options.tasks == data.EMBEDDED:
         tasks = [embedded.task(name) for name in embedded.TASKS]

@@ -2,11 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from trainers import data
-from trainers.difficulty import Difficulty
 from trainers.settings import PUBLISHED, NpmiFormula, Parts, Repeats, Strands
+
+if TYPE_CHECKING:
+    from trainers.difficulty import Difficulty
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,6 +39,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(options: argparse.Namespace) -> None:
     """Write the table and show its ends."""
+    from trainers import data  # which loads torch
+    from trainers.difficulty import Difficulty
+
     corpus = data.open_genome(options.genome)
     repeats = options.repeats or corpus.card["repeats"]
     formula = NpmiFormula(options.parts, options.strands, options.minimum_count, repeats)
@@ -47,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"NPMI table  {options.out}")
 
 
-def _named(table: Difficulty, end: int) -> str:
+def _named(table: "Difficulty", end: int) -> str:
     from trainers.tokenizer import KmerTokenizer
 
     vocabulary = KmerTokenizer(table.k).vocabulary()[5:]

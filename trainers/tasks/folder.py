@@ -16,7 +16,5 @@ def tasks_under(root: Path) -> list[EvaluationTask]:
     folders = sorted({path.parent for path in root.rglob("train.*") if path.suffix in (".csv", ".parquet")})
     whole = [folder for folder in folders if all(list(folder.glob(f"{split}.*")) for split in SPLITS)]
     if not whole:
-        raise InputError(
-            f"a folder of tasks must hold <group>/<task>/{{train,dev,test}}.csv or .parquet, but {root} has none"
-        )
+        raise InputError(f"a folder of tasks must hold <task>/{{train,dev,test}}.csv or .parquet, but {root} has none")
     return [read_task(str(folder.relative_to(root)), folder) for folder in whole]
