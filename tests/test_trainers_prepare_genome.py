@@ -155,9 +155,14 @@ def test_a_card_is_printed_for_whatever_was_prepared(corpus, tmp_path, capsys):
     capsys.readouterr()
     assert main(["card", str(table)]) == 0
     assert json.loads(capsys.readouterr().out)["k"] == 2
-    (tmp_path / "card.json").write_text('{"source": "by hand"}')
-    assert main(["card", str(tmp_path)]) == 0
-    assert json.loads(capsys.readouterr().out) == {"source": "by hand"}
+    for name in ("card.json", "provenance.json"):
+        folder = tmp_path / "GUE" / "tf" / name.partition(".")[0]
+        folder.mkdir(parents=True)
+        (folder / name).write_text('{"source": "by hand"}')
+        assert main(["card", str(folder)]) == 0
+        assert json.loads(capsys.readouterr().out) == {"source": "by hand"}
+    assert main(["card", str(tmp_path / "GUE")]) == 0
+    assert json.loads(capsys.readouterr().out) == {"tf/card": {"source": "by hand"}}
 
 
 @pytest.mark.parametrize("name", ["nothing", "text.txt", "plain.parquet", "folder"])

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from torch import distributed
 
 from curricula import InputError, registry
-from trainers import data
+from trainers import data, storage
 from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
 from trainers.loop import pretrain
@@ -152,7 +152,8 @@ def _prepare(options: argparse.Namespace, chosen: DataSettings) -> None:
     corpus = data.open_genome(options.genome)
     excluded, cards = NONE, {}
     if options.exclude_test_windows is not None:
-        tests = {task.name: task.splits["test"].sequences for task in tasks_under(Path(options.exclude_test_windows))}
+        tasks = tasks_under(storage.local(options.exclude_test_windows))
+        tests = {task.name: task.splits["test"].sequences for task in tasks}
         leaks = find_leaks(corpus, data.divided(corpus, chosen)[0], tests)
         excluded, cards = leaks.places, {"leaks": leaks.card(excluded=True)}
         found = sum(leak.found for leak in leaks.by_task.values())
