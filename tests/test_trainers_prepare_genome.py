@@ -11,6 +11,7 @@ import pytest
 from tests import sequence_files
 from tests.dna import random_letters
 from tests.web import serving
+from trainers import downloads
 from trainers.difficulty import Difficulty
 from trainers.genome.corpus import Corpus
 from trainers.prepare.__main__ import main
@@ -78,7 +79,8 @@ def test_an_assembly_is_downloaded_checked_and_prepared(assembly, path, listing,
     assert list(corpus.card["files"]) == [name]
 
 
-def test_without_a_network_it_says_what_to_do_by_hand(tmp_path, capsys):
+def test_without_a_network_it_says_what_to_do_by_hand(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(downloads, "BACKOFF_SECONDS", 0.01)
     with serving({}) as site:
         url = site.url("")
     assert main(["genome", "--assembly", "hg38", "--mirror", url, "--out", str(tmp_path)]) == 2
