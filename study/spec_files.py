@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from curricula import InputError
 from curricula.errors import nearest
-from study.spec import Part, RangeSpec, StudySpec
+from study.spec import RangeSpec, StudySpec
+from study.spec_part import Part
 
 SPECS = Path(__file__).parent / "specs"
 

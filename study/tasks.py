@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from study.spec import StudySpec, TaskSpec
+from study.spec import StudySpec
+from study.spec_evaluation import TaskSpec
 from study.store import PRETRAINING
 from trainers import embedded, storage
 from trainers.tasks import facts, gue
