@@ -198,10 +198,10 @@ def _shorter(card: Mapping[str, Any]) -> int:
 
 
 def _print_table(cards: Mapping[str, Mapping[str, Any]]) -> None:
-    caption = "repeat, 2 lab.: in train; leak: test rows in train"
+    caption = "dup.: repeated in train; 2lab: with two labels there; leak: test rows in train"
     table = Table(title="GUE tasks", caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for column in ("task", "train/dev/test", "nt", "cl.", "repeat", "2 lab.", "leak", "N", "checked"):
-        is_text = column in ("task", "checked")
+    for column in ("task", "train/dev/test", "nt", "cl.", "dup.", "2lab", "leak", "N", "check"):
+        is_text = column in ("task", "check")
         table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
     for name, card in cards.items():
         splits = [card["splits"][split] for split in SPLITS]
