@@ -24,6 +24,7 @@ from trainers import data
 from trainers.files import replacing
 from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
+from trainers.tasks.task import EvaluationTask, tests_of
 
 _SPEC, _ID = "spec.yaml", "study_id"
 
@@ -197,8 +198,8 @@ class Study:
             tuner.fit()
 
 
-def check(spec: StudySpec) -> None:
-    """Refuse whatever input can be refused before a folder is made or Ray is started.
+def check(spec: StudySpec) -> list[EvaluationTask]:
+    """Refuse whatever input can be refused before a folder is made or Ray is started; return the tasks.
 
     Raises:
         InputError: a task, the genome or the cluster does not fit the spec.
@@ -207,15 +208,20 @@ def check(spec: StudySpec) -> None:
         cluster.check_address(os.environ["RAY_ADDRESS"])
     else:
         cluster.trials_at_once(spec.cluster, cluster.capacity())
-    tasks.read(spec)
+    read = tasks.read(spec)
     corpus = data.open_genome(spec.data.genome)
     data.windows(corpus, data_settings(spec))
     if spec.data.difficulty is not None:
         data.difficulty_of(corpus, data_settings(spec))
+    return read
 
 
-def prepare(spec: StudySpec) -> None:
+def prepare(spec: StudySpec, read: list[EvaluationTask] | None = None) -> None:
     """Write corpus, difficulty table, leak check and provenance cards, unless an earlier session did; cards last.
+
+    Args:
+        spec: The study.
+        read: Its tasks, where `check` has read them already.
 
     Raises:
         InputError: what is there is of another genome; or the test windows leave no room for training.
@@ -224,7 +230,7 @@ def prepare(spec: StudySpec) -> None:
         return
     settings = data_settings(spec)
     corpus = data.open_genome(spec.data.genome)
-    tests = {task.name: task.splits["test"].sequences for task in tasks.read(spec)}
+    tests = tests_of(read or tasks.read(spec))
     leaks = find_leaks(corpus, data.divided(corpus, settings)[0], tests)
     excluded = leaks.places if spec.data.exclude_test_windows else NONE
     data.prepare(corpus, settings, spec.folder(), excluded, {LEAKS: leaks.card(spec.data.exclude_test_windows)})

@@ -57,8 +57,9 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     from study.runs import controls
     from study.tracking import Tracker
 
+    tasks = None
     if not resumed:
-        engine.check(spec)
+        tasks = engine.check(spec)
         spec = engine.create_folder(spec)
     folder = spec.folder()
     expected = len(controls(spec)) + spec.search.trials - 1 + spec.seeds - 1
@@ -67,7 +68,7 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     for reason in registry.broken().values():
         reporter.say(f"warning: {reason}")
     try:
-        engine.prepare(spec)
+        engine.prepare(spec, tasks)
         tracker = Tracker(spec, folder, engine.study_id(folder), reporter.say)
         engine.run(spec, reporter, tracker)
     except KeyboardInterrupt:

@@ -160,10 +160,9 @@ def sentences(summary: Summary) -> list[str]:
     if best is not None and best.loss:
         budget = max(best.loss)
         text = f"After {budget:,} steps under `{best.curriculum}` the validation loss is {best.loss[budget]:.2f} nats"
-        if summary.provenance.unigram_loss is not None:
-            text += (
-                f" a masked token; guessing from k-mer frequencies alone gives {summary.provenance.unigram_loss:.2f}"
-            )
+        guess = summary.provenance.unigram_loss
+        if guess is not None:
+            text += f" a masked token; guessing from k-mer frequencies alone gives {guess:.2f}"
         said.append(text + ".")
     said += [_comparison_sentence(comparison, metric) for comparison in summary.comparisons]
     said.append(

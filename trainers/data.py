@@ -133,13 +133,12 @@ def prepare(
     corpus = _kept(corpus, settings, folder)
     with replacing(folder / _EXCLUDED) as temporary:
         pq.write_table(pa.table({"start": excluded[:, 0], "end": excluded[:, 1]}), temporary)
-    formula = formula_of(corpus, settings)
     if not (folder / _DIFFICULTY).exists():
         difficulty_of(corpus, settings).save(folder / _DIFFICULTY)
-    difficulty = Difficulty.open(folder / _DIFFICULTY, settings.k, corpus.card["sha256"], formula)
-    guess = unigram_loss(_assembled(corpus, settings, folder), settings.k)
+    prepared = _assembled(corpus, settings, folder)
+    guess = unigram_loss(prepared, settings.k)
     with replacing(folder / _CARDS) as temporary:
-        every = {"corpus": corpus.card, "difficulty": difficulty.card, "unigram_loss": guess, **(cards or {})}
+        every = {"corpus": corpus.card, "difficulty": prepared.difficulty.card, "unigram_loss": guess, **(cards or {})}
         temporary.write_text(json.dumps(every, indent=1))
 
 

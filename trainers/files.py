@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import hashlib
 import os
 import re
 import socket
@@ -28,6 +29,12 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_alive(process: int) -> bool:

@@ -31,6 +31,7 @@ from trainers.settings import (
     Strands,
 )
 from trainers.tasks.folder import tasks_under
+from trainers.tasks.task import tests_of
 from trainers.workers import Workers
 
 
@@ -152,8 +153,7 @@ def _prepare(options: argparse.Namespace, chosen: DataSettings) -> None:
     corpus = data.open_genome(options.genome)
     excluded, cards = NONE, {}
     if options.exclude_test_windows is not None:
-        tasks = tasks_under(storage.local(options.exclude_test_windows))
-        tests = {task.name: task.splits["test"].sequences for task in tasks}
+        tests = tests_of(tasks_under(storage.local(options.exclude_test_windows)))
         leaks = find_leaks(corpus, data.divided(corpus, chosen)[0], tests)
         excluded, cards = leaks.places, {"leaks": leaks.card(excluded=True)}
         found = sum(leak.found for leak in leaks.by_task.values())

@@ -1,6 +1,5 @@
 """Real DNA inside the package: small, redistributable, each file with a provenance card and checked by hash."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 
 from curricula import InputError
 from curricula.errors import nearest
+from trainers.files import sha256_of
 from trainers.genome.corpus import Corpus
 from trainers.tasks.task import SPLITS, EvaluationTask, make_task
 
@@ -27,8 +27,7 @@ def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 def _checked(name: str, suffix: str, folder: Path) -> Path:
     """Return the path of an embedded file that is the one its card describes."""
     path = folder / f"{name}{suffix}"
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     expected = card(name, folder)["sha256"]
     if found != expected:
         raise InputError(

@@ -1,7 +1,6 @@
 """Makes the embedded files from their originals: `python -m trainers.embedded.build FOLDER_WITH_ORIGINALS`."""
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainers.embedded import FOLDER, GENOME
+from trainers.files import sha256_of
 from trainers.genome.ingest import ingest
 from trainers.tasks.task import SPLITS
 
@@ -71,7 +71,7 @@ def _write(name: str, table: pa.Table, facts: dict[str, Any], folder: Path) -> N
 
 
 def _write_card(name: str, path: Path, facts: dict[str, Any], folder: Path) -> None:
-    card = {"name": name, **_SOURCES[name], "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **facts}
+    card = {"name": name, **_SOURCES[name], "sha256": sha256_of(path), **facts}
     (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
 
 

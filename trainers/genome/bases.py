@@ -9,6 +9,7 @@ REFUSED = 255  # no nucleotide
 NO_LETTER = 0  # what NORMAL makes of it
 _IUPAC = b"NRYSWKMBDHVU"
 _KNOWN = b"ATCG"
+NUCLEOTIDES = frozenset((_KNOWN + _IUPAC).decode())  # upper case, without gaps
 
 _normal = bytearray(256)
 for _letter in _IUPAC:

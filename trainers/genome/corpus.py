@@ -5,7 +5,7 @@ is known; so the frame that Arrow puts around them is written last, into the roo
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
@@ -134,7 +134,7 @@ class Corpus:
 
     def letters(self, start: int, end: int) -> bytes:
         """Return the letters in normal form: N where a base is not known, lower case where it is soft-masked."""
-        codes = self.codes(start, end).copy()
+        codes = self.codes(start, end)
         inside = np.array([[start, end]], np.int64)
         for first, last in subtract(inside, _cut(self.known, start, end)) - start:
             codes[first:last] = bases.OTHER
@@ -142,15 +142,6 @@ class Corpus:
         for first, last in _cut(self.repeats, start, end) - start:
             letters[first:last] |= 32
         return letters.tobytes()
-
-    def pieces(self) -> Iterator[Piece]:
-        """Yield the letters, contig by contig, in pieces of at most a megabase."""
-        for contig in self.contigs:
-            yield Piece(contig.name, b"", b"", (Path(), 0))
-            end = contig.start + contig.length
-            for first in range(contig.start, end, 1 << 20):
-                letters = self.letters(first, min(first + (1 << 20), end))
-                yield Piece(contig.name, letters, letters, (Path(), 0))
 
 
 def _cut(intervals: Intervals, start: int, end: int) -> Intervals:

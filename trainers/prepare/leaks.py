@@ -12,6 +12,7 @@ from trainers.files import replacing
 from trainers.genome.leaks import SHORTEST, Leaks, find_leaks
 from trainers.genome.split import Split
 from trainers.tasks.folder import tasks_under
+from trainers.tasks.task import tests_of
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     if options.validation_share:
         split = Split(options.block, options.validation_share, options.seed, options.margin)
         training = split.intervals(corpus)[0]
-    leaks = find_leaks(corpus, training, {task.name: task.splits["test"].sequences for task in tasks})
+    leaks = find_leaks(corpus, training, tests_of(tasks))
     Console().print(table(leaks))
     if options.out is not None:
         with replacing(options.out) as temporary:

@@ -1,6 +1,5 @@
 """Prepared tasks on disk: `<folder>/{train,dev,test}.parquet` and a card that is written last."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curricula import InputError
-from trainers.files import replacing
+from trainers.files import replacing, sha256_of
 from trainers.tasks import fingerprints
 from trainers.tasks.facts import facts
 from trainers.tasks.task import SPLITS, EvaluationTask
@@ -37,7 +36,7 @@ def write(task: EvaluationTask, folder: Path, origin: Mapping[str, Any]) -> dict
         path = folder / f"{split}.parquet"
         with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
-        files[path.name] = _sha256(path)
+        files[path.name] = sha256_of(path)
     card = {
         "task": task.name,
         **origin,
@@ -55,15 +54,10 @@ def finished(folder: Path, allow_modified: bool = False) -> dict[str, Any] | Non
     """Return the card of a whole, verified task; None where it is missing, damaged or (unless allowed) modified."""
     try:
         card: dict[str, Any] = json.loads((folder / _CARD).read_text())
-        whole = all(_sha256(folder / name) == expected for name, expected in card["files_sha256"].items())
+        whole = all(sha256_of(folder / name) == expected for name, expected in card["files_sha256"].items())
         return card if whole and (card["verified"] or allow_modified) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pinned(out: Path) -> dict[str, str]:

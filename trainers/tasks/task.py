@@ -1,6 +1,6 @@
 """Labelled sequences on which a pretrained model is scored, checked row by row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curricula import InputError
+from trainers.genome import bases
 from trainers.presets import preset
 
 SPLITS = ("train", "dev", "test")
-NUCLEOTIDES = frozenset("ACGTURYSWKMBDHVN")  # IUPAC, without gaps
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,11 @@ class EvaluationTask:
                 )
 
 
+def tests_of(tasks: Iterable[EvaluationTask]) -> dict[str, list[str]]:
+    """Return the sequences of the test splits, by task."""
+    return {task.name: task.splits["test"].sequences for task in tasks}
+
+
 def make_task(
     name: str, tables: Mapping[str, pa.Table], where: Mapping[str, str | Origin], card: Mapping[str, Any] | None = None
 ) -> EvaluationTask:
@@ -160,8 +165,8 @@ def examples_of(table: pa.Table, origin: Origin) -> Examples:
     labels = table["label"].to_numpy().astype(np.int64)
     text = pc.utf8_upper(table["sequence"])
     sequences: list[str] = text.to_pylist()
-    if not NUCLEOTIDES.issuperset("".join(sequences)):
-        row = next(row for row, sequence in enumerate(sequences) if not NUCLEOTIDES.issuperset(sequence))
+    if not bases.NUCLEOTIDES.issuperset("".join(sequences)):
+        row = next(row for row, sequence in enumerate(sequences) if not bases.NUCLEOTIDES.issuperset(sequence))
         written = _short(table["sequence"][row].as_py())
         raise InputError(f"a sequence may hold nucleotide letters only, but {origin.at(row)} is {written}")
     return Examples(sequences, labels)
@@ -171,7 +176,7 @@ def _short(sequence: str) -> str:
     """Quote a sequence, or the stretch around its first letter that is no nucleotide."""
     if len(sequence) <= 80:
         return repr(sequence)
-    position = next(at for at, letter in enumerate(sequence) if letter.upper() not in NUCLEOTIDES)
+    position = next(at for at, letter in enumerate(sequence) if letter.upper() not in bases.NUCLEOTIDES)
     return f"{sequence[max(0, position - 10) : position + 10]!r} around letter {position + 1}"
 
 
