@@ -9,7 +9,7 @@ from curricula import Strategy, registry
 from study.runs import RANDOM_INIT
 from study.schedule import Schedule, rate
 from study.summary import CurriculumLine, Summary
-from trainers.checkpoint import evaluations
+from trainers.pretraining.checkpoint import evaluations
 
 # Okabe and Ito's palette: told apart with every kind of colour vision; dashes tell lines apart in grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")

@@ -11,7 +11,7 @@ from curricula.errors import nearest
 from study.spec_data import DataSpec
 from study.spec_evaluation import EvaluationSpec
 from study.spec_part import Part, Positive, absolute
-from trainers.presets import preset
+from trainers.models.presets import preset
 from trainers.settings import Budget, check_spans, check_window
 
 CONTROL = "constant"

@@ -18,7 +18,7 @@ from study.spec import StudySpec
 from study.store import PRETRAINING, Row, Store
 from trainers import data
 from trainers.files import replacing
-from trainers.loop import Reached, pretrain
+from trainers.pretraining.loop import Reached, pretrain
 from trainers.scoring import Job, Score, score
 from trainers.settings import Protocol
 from trainers.workers import Workers

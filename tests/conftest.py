@@ -13,8 +13,8 @@ from selenium.webdriver.chrome.service import Service
 from curricula import InputError, registry
 from tests.runs import DATA
 from trainers import data, embedded
-from trainers.difficulty import Difficulty
 from trainers.genome.corpus import Corpus
+from trainers.masking.difficulty import Difficulty
 
 hypothesis.settings.register_profile("study", deadline=None, max_examples=50, derandomize=True, database=None)
 hypothesis.settings.load_profile("study")

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from trainers.difficulty import Difficulty
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus
 from trainers.genome.fasta import Piece
-from trainers.tokenizer import KmerTokenizer
+from trainers.masking.difficulty import Difficulty
+from trainers.tokens.kmers import KmerTokenizer
 
 acgt = st.text("ACGT", min_size=1, max_size=40)
 with_gaps = st.text("ACGTACGTN", min_size=1, max_size=40)  # N in one base of nine

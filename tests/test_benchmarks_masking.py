@@ -6,10 +6,10 @@ import torch
 from curricula import Masking, Strategy
 from tests.benchmarks.masking import PLAIN, RATE, K, plain_batch
 from tests.dna import ids_of, random_letters
-from trainers.masker import Masker
+from trainers.masking.masker import Masker
 from trainers.rng import Stream, uniforms
 from trainers.settings import Budget
-from trainers.tokenizer import MASK
+from trainers.tokens.kmers import MASK
 
 
 @pytest.mark.parametrize("strategy", PLAIN)

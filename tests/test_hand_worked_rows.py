@@ -14,10 +14,10 @@ import torch
 
 from curricula import Masking, Strategy
 from tests.dna import ids_of
-from trainers.difficulty import Difficulty
-from trainers.masker import Masker
+from trainers.masking.difficulty import Difficulty
+from trainers.masking.masker import Masker
 from trainers.settings import Budget
-from trainers.tokenizer import KmerTokenizer
+from trainers.tokens.kmers import KmerTokenizer
 
 ROW = "ACGGTTTTACCAGGATTCAT"
 NPMI = {

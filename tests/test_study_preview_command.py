@@ -23,8 +23,9 @@ from study.spec import StudySpec
 from study.spec_files import load
 from tests.runs import ALONE
 from tests.studies import ROOT, write_mini
-from trainers import checkpoint, data
-from trainers.loop import pretrain
+from trainers import data
+from trainers.pretraining import checkpoint
+from trainers.pretraining.loop import pretrain
 
 FLATTENING = "step,perplexity\n0,90\n100,20\n200,19.5\n300,19.4\n"
 

@@ -13,10 +13,10 @@ from study.spec import StudySpec
 from tests.dna import random_letters
 from tests.runs import DATA
 from trainers import data
-from trainers.difficulty import Difficulty
 from trainers.genome.intervals import total
 from trainers.genome.sampling import Sampler
 from trainers.genome.windows import Windows
+from trainers.masking.difficulty import Difficulty
 from trainers.settings import PUBLISHED, NpmiFormula, Sampling
 
 

@@ -8,10 +8,10 @@ import torch
 
 from tests.dna import random_letters
 from trainers.finetune import Classifier, finetune
-from trainers.models import initial_model
+from trainers.models.build import initial_model
 from trainers.settings import Protocol
 from trainers.tasks.task import EvaluationTask, Examples
-from trainers.tokenizer import KmerTokenizer
+from trainers.tokens.kmers import KmerTokenizer
 
 CPU = torch.device("cpu")
 PROTOCOL = Protocol(

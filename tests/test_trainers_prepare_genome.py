@@ -12,8 +12,8 @@ from tests import sequence_files
 from tests.dna import random_letters
 from tests.web import serving
 from trainers import downloads
-from trainers.difficulty import Difficulty
 from trainers.genome.corpus import Corpus
+from trainers.masking.difficulty import Difficulty
 from trainers.prepare.__main__ import main
 from trainers.settings import NpmiFormula
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.dna import random_letters
-from trainers import checkpoint
 from trainers.pretrain import main
+from trainers.pretraining import checkpoint
 
 SMALL = ["--length", "24", "--batch", "8", "--warmup", "1", "--validate-every", "2"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.runs import ALONE
 from trainers.finetune import finetune
-from trainers.models import initial_model
+from trainers.models.build import initial_model
 from trainers.scoring import Job, Score, score, share_of
 from trainers.settings import Protocol
 from trainers.tasks.task import EvaluationTask, Examples

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from trainers.tokenizer import KmerTokenizer
+from trainers.tokens.kmers import KmerTokenizer
 
 
 def words(k: int) -> list[str]:

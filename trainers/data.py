@@ -16,8 +16,6 @@ import torch
 
 from curricula import InputError
 from trainers import embedded, storage
-from trainers.batches import VALIDATION_MASKING, VALIDATION_SEED, masked_batch
-from trainers.difficulty import Difficulty
 from trainers.files import replacing
 from trainers.genome.corpus import Corpus
 from trainers.genome.ingest import cached
@@ -26,9 +24,11 @@ from trainers.genome.intervals import subtract as without
 from trainers.genome.sampling import Sampler
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
-from trainers.masker import Masker
+from trainers.masking.difficulty import Difficulty
+from trainers.masking.masker import Masker
+from trainers.pretraining.batches import VALIDATION_MASKING, VALIDATION_SEED, masked_batch
 from trainers.settings import Budget, DataSettings, NpmiFormula, Repeats
-from trainers.tokenizer import SPECIAL_TOKENS, KmerTokenizer
+from trainers.tokens.kmers import SPECIAL_TOKENS, KmerTokenizer
 
 EMBEDDED = "embedded"
 _CORPUS, _DIFFICULTY, _EXCLUDED, _CARDS = "corpus.arrow", "difficulty.parquet", "excluded.parquet", "provenance.json"

@@ -14,7 +14,7 @@ from trainers import metrics
 from trainers.rng import Stream, derived_seed
 from trainers.settings import Protocol
 from trainers.tasks.task import EvaluationTask, Examples
-from trainers.tokenizer import PAD, KmerTokenizer
+from trainers.tokens.kmers import PAD, KmerTokenizer
 
 _READ_BATCH = 256  # sequences a forward pass without gradients
 

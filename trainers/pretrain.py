@@ -16,8 +16,8 @@ from curricula import InputError, registry
 from trainers import data, storage
 from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
-from trainers.loop import pretrain
-from trainers.presets import PRESETS
+from trainers.models.presets import PRESETS
+from trainers.pretraining.loop import pretrain
 from trainers.settings import (
     PUBLISHED,
     Budget,

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from curricula import Curriculum, InputError, registry
 from curricula.replay import rehearsal
-from trainers.presets import preset
+from trainers.models.presets import preset
 
 
 class Budget(StrEnum):
@@ -31,7 +31,7 @@ Repeats = Literal["keep", "exclude", "downweight"]
 
 @dataclass(frozen=True)
 class NpmiFormula:
-    """How the difficulty of k-mers is computed; `trainers.difficulty` has the mathematics.
+    """How the difficulty of k-mers is computed; `trainers.masking.difficulty` has the mathematics.
 
     Attributes:
         parts: Segmentations that a k-mer is compared with: into any parts, into parts of at most two

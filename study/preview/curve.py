@@ -10,7 +10,7 @@ from typing import Any
 
 from curricula import Evaluation, InputError
 from study.spec import CONTROL
-from trainers import checkpoint
+from trainers.pretraining import checkpoint
 
 HEADER = ["step", "perplexity"]
 MOST = 5_000  # each evaluation is shown to a curriculum together with all before it: the work is quadratic

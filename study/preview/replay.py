@@ -15,9 +15,9 @@ from study.spec import CONTROL, StudySpec
 from trainers import data
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus
-from trainers.masker import Masker
-from trainers.rates import calibration_rows
-from trainers.tokenizer import SPECIAL_TOKENS, KmerTokenizer
+from trainers.masking.masker import Masker
+from trainers.masking.rates import calibration_rows
+from trainers.tokens.kmers import SPECIAL_TOKENS, KmerTokenizer
 
 PROBABILITIES = (0.1, 0.5, 0.9)
 MOMENTS = 24  # intervals between masked moments: quarters of the horizon are among them

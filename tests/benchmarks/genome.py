@@ -30,7 +30,7 @@ from trainers.genome.leaks import find_leaks
 from trainers.genome.sampling import Sampler
 from trainers.genome.windows import Windows
 from trainers.settings import Lengths, Sampling
-from trainers.tokenizer import KmerTokenizer
+from trainers.tokens.kmers import KmerTokenizer
 
 WIDTH, READ, WORKERS = 515, 20_000, 8
 LINE = 60

@@ -14,16 +14,16 @@ import torch
 
 from curricula import Masking, Strategy
 from trainers import embedded
-from trainers.batches import masked_batch
-from trainers.difficulty import Difficulty
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
-from trainers.loop import MaskedLanguageModel
-from trainers.masker import Masker
-from trainers.models import initial_model
-from trainers.rates import calibration_rows
+from trainers.masking.difficulty import Difficulty
+from trainers.masking.masker import Masker
+from trainers.masking.rates import calibration_rows
+from trainers.models.build import initial_model
+from trainers.pretraining.batches import masked_batch
+from trainers.pretraining.loop import MaskedLanguageModel
 from trainers.settings import Budget
-from trainers.tokenizer import MASK, KmerTokenizer
+from trainers.tokens.kmers import MASK, KmerTokenizer
 
 K, ROWS, LENGTH, RATE = 6, 32, 512, 0.15
 MASKINGS = (

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from trainers import data
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus
-from trainers.ngrams import count_ngrams
+from trainers.masking.ngrams import count_ngrams
 
 PLAIN_BASES = 1_000_000  # the baseline takes the same time for every base
 REPEATS = 5

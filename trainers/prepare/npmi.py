@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 from trainers.settings import PUBLISHED, NpmiFormula, Parts, Repeats, Strands
 
 if TYPE_CHECKING:
-    from trainers.difficulty import Difficulty
+    from trainers.masking.difficulty import Difficulty
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,7 +40,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(options: argparse.Namespace) -> None:
     """Write the table and show its ends."""
     from trainers import data  # which loads torch
-    from trainers.difficulty import Difficulty
+    from trainers.masking.difficulty import Difficulty
 
     corpus = data.open_genome(options.genome)
     repeats = options.repeats or corpus.card["repeats"]
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _named(table: "Difficulty", end: int) -> str:
-    from trainers.tokenizer import KmerTokenizer
+    from trainers.tokens.kmers import KmerTokenizer
 
     vocabulary = KmerTokenizer(table.k).vocabulary()[5:]
     order = table.rank.argsort()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from curricula import InputError
 from trainers.genome import bases
-from trainers.presets import preset
+from trainers.models.presets import preset
 
 SPLITS = ("train", "dev", "test")
 

@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 
 from curricula import Evaluation, InputError
-from trainers import checkpoint
-from trainers.checkpoint import TrainingState
+from trainers.pretraining import checkpoint
+from trainers.pretraining.checkpoint import TrainingState
 
 STATE = TrainingState(3, "abc", (Evaluation(0, 16.5), Evaluation(2, 15.25)), seconds=1.5, tokens=900, masked_tokens=120)
 

@@ -10,10 +10,10 @@ from curricula import Masking, Strategy
 from tests.dna import difficulty_by_hand, ids_of, random_letters
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
-from trainers.rates import CALIBRATION_TOKENS, Rates, calibration_rows
+from trainers.masking.rates import CALIBRATION_TOKENS, Rates, calibration_rows
+from trainers.masking.spans import reach
+from trainers.masking.strategies import Strategies
 from trainers.settings import Budget
-from trainers.spans import reach
-from trainers.strategies import Strategies
 
 
 def rates_of(k: int, budget: Budget, rows: int = 8, tokens: int = 60) -> Rates:

@@ -7,7 +7,7 @@ import pytest
 
 from curricula import Masking, Progress, Strategy, curriculum, registry
 from tests.studies import ROOT
-from trainers.conformance import checks
+from trainers.masking.conformance import checks
 
 RELEASED = [name for name in registry.names() if name.endswith("_as_released")]
 OURS = [name for name in registry.names() if name not in RELEASED]

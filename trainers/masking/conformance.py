@@ -13,13 +13,13 @@ from curricula import Curriculum, Masking, Strategy
 from curricula.answer import Answer
 from curricula.replay import histories, places
 from trainers import embedded
-from trainers.difficulty import Difficulty
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
-from trainers.masker import Masker
-from trainers.rates import calibration_rows
+from trainers.masking.difficulty import Difficulty
+from trainers.masking.masker import Masker
+from trainers.masking.rates import calibration_rows
 from trainers.settings import Budget
-from trainers.tokenizer import CLS, PAD, SEP, KmerTokenizer
+from trainers.tokens.kmers import CLS, PAD, SEP, KmerTokenizer
 
 _K = 6
 _LENGTHS = (64, 128, 256, 510)  # tokens

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from curricula import InputError, Masking, Strategy
 from trainers.genome.windows import Windows
+from trainers.masking.spans import count_in_reach
+from trainers.masking.strategies import Strategies
 from trainers.rng import Stream, uniforms
 from trainers.settings import Budget
-from trainers.spans import count_in_reach
-from trainers.strategies import Strategies
-from trainers.tokenizer import KmerTokenizer
+from trainers.tokens.kmers import KmerTokenizer
 
 Floats = NDArray[np.float64]
 _WINDOWED = (Strategy.RANDOM, Strategy.PMI_THRESHOLD)

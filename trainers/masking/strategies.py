@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from curricula import Masking, Strategy
-from trainers.difficulty import Difficulty
-from trainers.spans import FAR, dilate, reach, window_min
-from trainers.tokenizer import SPECIAL_TOKENS
+from trainers.masking.difficulty import Difficulty
+from trainers.masking.spans import FAR, dilate, reach, window_min
+from trainers.tokens.kmers import SPECIAL_TOKENS
 
 OUTSIDE = 2.0  # in the place of a uniform number: this token is padding, never a centre
 GLOBALS = (Strategy.GLOBAL, Strategy.GLOBAL_AS_RELEASED)

@@ -10,8 +10,8 @@ from scipy import stats
 from curricula import InputError
 from tests.dna import corpus_of, random_letters
 from tests.words import counted, reverse_complement, words
-from trainers.difficulty import Difficulty, npmi
-from trainers.ngrams import count_ngrams, reverse_complements
+from trainers.masking.difficulty import Difficulty, npmi
+from trainers.masking.ngrams import count_ngrams, reverse_complements
 from trainers.settings import NpmiFormula
 
 LONGEST_PART = {"all": 8, "pairs": 2, "naive": 1}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from curricula import InputError
 from tests.dna import ids_of, with_gaps
-from trainers.tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, KmerTokenizer
+from trainers.tokens.kmers import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, KmerTokenizer
 
 
 @pytest.mark.parametrize("k", range(1, 9))

@@ -4,10 +4,10 @@ import torch
 
 from curricula import Masking, Strategy
 from tests.dna import difficulty_by_hand, ids_of, random_letters
-from trainers.batches import VALIDATION_MASKING, masked_batch
-from trainers.masker import Masker
+from trainers.masking.masker import Masker
+from trainers.pretraining.batches import VALIDATION_MASKING, masked_batch
 from trainers.settings import Budget
-from trainers.tokenizer import CLS, SEP, KmerTokenizer
+from trainers.tokens.kmers import CLS, SEP, KmerTokenizer
 
 
 def test_a_batch_has_a_frame_that_is_never_masked_and_the_hidden_tokens_as_labels():

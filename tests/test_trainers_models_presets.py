@@ -3,7 +3,7 @@
 import pytest
 
 from curricula import InputError
-from trainers.presets import PRESETS, preset
+from trainers.models.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize(

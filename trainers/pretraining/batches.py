@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 
 from curricula import Masking, Strategy
-from trainers.masker import Lengths, Masker
-from trainers.tokenizer import PAD, KmerTokenizer
+from trainers.masking.masker import Lengths, Masker
+from trainers.tokens.kmers import PAD, KmerTokenizer
 
 VALIDATION_MASKING = Masking(Strategy.RANDOM, rate=0.15)
 VALIDATION_SEED = 7919  # the same masks in every study, so that losses can be compared

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 from curricula import InputError
 from tests import runs
-from trainers import checkpoint, data
-from trainers.loop import Reached, learning_rate, pretrain
+from trainers import data
+from trainers.pretraining import checkpoint
+from trainers.pretraining.loop import Reached, learning_rate, pretrain
 from trainers.settings import PretrainSettings
 from trainers.workers import Workers
 

@@ -10,7 +10,7 @@ import pytest
 
 from curricula import InputError
 from tests.dna import corpus_of, random_letters
-from trainers.difficulty import Difficulty
+from trainers.masking.difficulty import Difficulty
 from trainers.settings import NpmiFormula
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.spans import FAR, count_in_reach, dilate, reach, window_min
+from trainers.masking.spans import FAR, count_in_reach, dilate, reach, window_min
 
 rows = st.lists(st.integers(0, 9), min_size=1, max_size=30)
 

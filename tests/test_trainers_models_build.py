@@ -5,7 +5,7 @@ import torch
 from transformers import BertForMaskedLM
 
 from curricula import InputError
-from trainers.models import bert_config, initial_model
+from trainers.models.build import bert_config, initial_model
 
 
 @pytest.mark.parametrize(("name", "millions"), [("logo", 4.93), ("dnabert", 89.2)])

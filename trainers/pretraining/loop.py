@@ -12,16 +12,16 @@ from transformers import BertForMaskedLM
 
 from curricula import Curriculum, Evaluation, InputError, Progress
 from curricula.replay import ask
-from trainers import checkpoint
-from trainers.batches import VALIDATION_MASKING, VALIDATION_SEED, Batch, masked_batch
-from trainers.checkpoint import TrainingState
 from trainers.data import PretrainData
-from trainers.masker import Masker
-from trainers.models import initial_model
-from trainers.rates import calibration_rows
+from trainers.masking.masker import Masker
+from trainers.masking.rates import calibration_rows
+from trainers.models.build import initial_model
+from trainers.pretraining import checkpoint
+from trainers.pretraining.batches import VALIDATION_MASKING, VALIDATION_SEED, Batch, masked_batch
+from trainers.pretraining.checkpoint import TrainingState
 from trainers.rng import Stream, batch_uniform, derived_seed
 from trainers.settings import Budget, PretrainSettings
-from trainers.tokenizer import KmerTokenizer
+from trainers.tokens.kmers import KmerTokenizer
 from trainers.workers import Workers
 
 

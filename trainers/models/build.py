@@ -5,9 +5,9 @@ import math
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from trainers.presets import preset
+from trainers.models.presets import preset
 from trainers.rng import Stream, derived_seed
-from trainers.tokenizer import PAD, KmerTokenizer
+from trainers.tokens.kmers import PAD, KmerTokenizer
 
 
 def bert_config(name: str, k: int) -> BertConfig:

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from curricula import InputError, Masking
-from trainers.difficulty import Difficulty
-from trainers.rates import Rates
+from trainers.masking.difficulty import Difficulty
+from trainers.masking.rates import Rates
+from trainers.masking.strategies import OUTSIDE, Strategies
 from trainers.rng import Stream, field, random_bits, uniform
 from trainers.settings import Budget
-from trainers.strategies import OUTSIDE, Strategies
-from trainers.tokenizer import MASK, SPECIAL_TOKENS
+from trainers.tokens.kmers import MASK, SPECIAL_TOKENS
 
 _SPECIALS = len(SPECIAL_TOKENS)
 _FATES = 1 << 24  # bits 0..23 of a token's random number; 24..39 are its replacement, 40..63 its centre

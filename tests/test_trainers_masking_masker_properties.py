@@ -13,12 +13,12 @@ from curricula import InputError, Masking, Strategy
 from tests.dna import difficulty_by_hand, ids_of, random_letters
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
-from trainers.masker import Masker
-from trainers.rates import calibration_rows
+from trainers.masking.masker import Masker
+from trainers.masking.rates import calibration_rows
+from trainers.masking.spans import dilate, reach
 from trainers.rng import Stream, uniforms
 from trainers.settings import Budget
-from trainers.spans import dilate, reach
-from trainers.tokenizer import MASK, PAD, KmerTokenizer
+from trainers.tokens.kmers import MASK, PAD, KmerTokenizer
 
 EVERY = [
     Masking(Strategy.RANDOM, rate=0.15),

@@ -6,7 +6,7 @@ import torch
 
 from curricula import InputError, Masking, Strategy
 from tests.dna import difficulty_by_hand, ids_of, random_letters
-from trainers.masker import Masker
+from trainers.masking.masker import Masker
 from trainers.settings import Budget
 
 # Ten bases of the first row:    token 5 is ACG, token 14 is GCA, runs of T lie between.

@@ -18,7 +18,7 @@ from curricula import InputError
 from trainers.files import replacing
 from trainers.genome.corpus import Corpus
 from trainers.genome.intervals import subtract
-from trainers.ngrams import count_ngrams
+from trainers.masking.ngrams import count_ngrams
 from trainers.settings import PUBLISHED, NpmiFormula, Parts
 
 FORMAT = 2

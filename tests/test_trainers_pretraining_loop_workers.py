@@ -17,11 +17,12 @@ from torch import distributed
 
 from curricula import Masking
 from tests import runs
-from trainers import checkpoint, data
-from trainers.batches import VALIDATION_MASKING, Batch, masked_batch
-from trainers.loop import MaskedLanguageModel, pretrain
+from trainers import data
+from trainers.pretraining import checkpoint
+from trainers.pretraining.batches import VALIDATION_MASKING, Batch, masked_batch
+from trainers.pretraining.loop import MaskedLanguageModel, pretrain
 from trainers.settings import FULL_LENGTH, Sampling
-from trainers.tokenizer import PAD
+from trainers.tokens.kmers import PAD
 from trainers.workers import Workers
 
 STEPS = 10
@@ -54,7 +55,7 @@ def train(
     loaded, _ = data.load(dataclasses.replace(runs.DATA, sampling=sampling), Path(folder))
     settings = runs.settings(Path(folder), curriculum=curriculum, arguments=arguments)
     checkpoints = Path(out) / "checkpoints"
-    with unittest.mock.patch("trainers.loop.masked_batch", noted_batch):  # to look on; it masks as ever
+    with unittest.mock.patch("trainers.pretraining.loop.masked_batch", noted_batch):  # to look on; it masks as ever
         reached = list(pretrain(settings, loaded, [step for step in (4, STEPS) if step <= until], checkpoints, workers))
     handle.remove()
     told = {
@@ -96,7 +97,7 @@ def train_together(
         train(str(folder), str(out), runs.ALONE, *what)
     else:
         context = multiprocessing.get_context("forkserver")  # a server that has imported torch once
-        context.set_forkserver_preload(["trainers.loop"])
+        context.set_forkserver_preload(["trainers.pretraining.loop"])
         processes = [
             context.Process(target=work, args=(rank, count, str(folder), str(out), what)) for rank in range(count)
         ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from curricula import InputError
 from tests.dna import corpus_of, random_letters, with_gaps
 from tests.words import counted, reverse_complement, words
-from trainers.ngrams import count_ngrams, reverse_complements
+from trainers.masking.ngrams import count_ngrams, reverse_complements
 
 little_genomes = st.lists(with_gaps, min_size=1, max_size=4)
 

@@ -1,0 +1,1 @@
+"""Which tokens a curriculum hides, on any device: a pure function of (DNA, masking, seed, sample)."""

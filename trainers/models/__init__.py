@@ -1,0 +1,1 @@
+"""Models by name, and their way from and to folders that transformers reads."""

@@ -1,0 +1,1 @@
+"""Tokens of DNA: from base codes to what a model reads."""
