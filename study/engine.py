@@ -245,7 +245,7 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker) -> None:
     try:
         with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster) as at_once:
             tracker.start()
-            with reporter.shown():
+            with reporter.shown(), tracker.watching():
                 Study(spec, at_once, reporter, tracker).run_all()
     except Timeout as error:
         raise InputError(f"the study {spec.name} is being run by another process") from error

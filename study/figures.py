@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from curricula import Strategy, registry
+from study.costs import REST
 from study.runs import RANDOM_INIT
 from study.schedule import Schedule, rate
 from study.summary import CurriculumLine, Summary
@@ -125,6 +126,23 @@ def schedules(summary: Summary) -> go.Figure:
     )
     figure.update_xaxes(title_text="pretraining steps", range=[0, horizon])
     figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def time(summary: Summary) -> go.Figure:
+    """Draw the seconds of each curriculum's best run, stacked by part."""
+    trained = {line.curriculum: line.speed for line in summary.lines if line.speed is not None}
+    parts = dict.fromkeys(part for speed in trained.values() for part in speed.parts)
+    figure = go.Figure()
+    for number, part in enumerate(parts):
+        seconds = [speed.parts.get(part, 0.0) for speed in trained.values()]
+        colour = "#BBB" if part == REST else COLOURS[number % len(COLOURS)]
+        figure.add_trace(
+            go.Bar(x=seconds, y=list(trained), name=part, orientation="h", marker={"color": colour}, width=0.6)
+        )
+    figure.update_layout(**{**_LAYOUT, "height": 180 + 45 * len(trained)}, barmode="stack", xaxis_title="seconds")
+    figure.update_layout(legend_traceorder="normal")
+    figure.update_yaxes(autorange="reversed", automargin=True)
     return figure
 
 

@@ -13,7 +13,7 @@ from curricula import InputError
 from study import figures
 from study.engine import saved_spec
 from study.progress import duration, in_words
-from study.summary import CurriculumLine, Summary, sentences, summarise
+from study.summary import CurriculumLine, Summary, scored_at, sentences, summarise
 from study.tracking import tracking_uri
 from trainers.files import replacing
 
@@ -51,7 +51,7 @@ def arguments_in_words(summary: Summary, line: CurriculumLine) -> str:
 
 def cost_in_words(line: CurriculumLine) -> str:
     """Return the wall time that all trials of a curriculum took."""
-    return duration(line.seconds)
+    return duration(line.costs.seconds)
 
 
 def mlflow_line(results: Path) -> str:
@@ -92,14 +92,17 @@ def write(summary: Summary, folder: Path) -> Path:
         leaks=summary.provenance.leaks,
         leaks_excluded=summary.provenance.excluded,
         sentences=sentences(summary),
+        scored_at=scored_at(summary),
         metric=spec.evaluation.metric.replace("_", " ").replace("mcc", "MCC"),
         tasks=[task.name for task in spec.evaluation.tasks],
         budgets=budgets_shown(summary),
+        costs=[{"name": line.curriculum, **_costs(summary, line)} for line in summary.lines],
         lines=[_row(summary, line) for line in summary.lines],
         figures={
             "scores": drawn(figures.scores(summary)),
             "schedules": drawn(figures.schedules(summary)),
             "losses": drawn(figures.losses(summary)),
+            "time": drawn(figures.time(summary)),
         },
         places="\n".join(places(folder)),
         spec_yaml=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False),
@@ -119,6 +122,21 @@ def _row(summary: Summary, line: CurriculumLine) -> dict[str, Any]:
         "seeds": len(line.runs),
         "tried": line.trials,
         "cost": cost_in_words(line),
+    }
+
+
+def _costs(summary: Summary, line: CurriculumLine) -> dict[str, str]:
+    """Return what all trials of a curriculum took and how fast its best run was, by column."""
+    costs, speed = line.costs, line.speed
+    has_gpus = summary.spec.cluster.gpus_per_worker > 0
+    hours = {"GPU-hours": costs.gpu_hours} if has_gpus else {"worker-hours": costs.worker_hours}
+    return {
+        **{name: f"{value:.3g}" for name, value in hours.items()},
+        "model FLOPs": f"{costs.flops:.1e}" if costs.flops else "0",
+        **({} if costs.money is None else {"money": f"{costs.money:,.2f}"}),
+        "tokens/s": f"{speed.tokens_per_second:,.0f}" if speed else "",
+        "MFU": f"{speed.mfu:.1%}" if speed else "",
+        "communication": f"{speed.communication / sum(speed.parts.values()):.0%}" if speed else "",
     }
 
 

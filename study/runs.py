@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from curricula import registry
 from study.spec import CONTROL, StudySpec
-from trainers.settings import DataSettings, NpmiFormula, PretrainSettings, Sampling
+from trainers.models.presets import preset
+from trainers.settings import DataSettings, Execution, NpmiFormula, PretrainSettings, Sampling
 
 RANDOM_INIT = "random_init"
 Role = Literal["control", "search", "replicate"]
@@ -78,7 +79,19 @@ class Run:
             validate_every=part.validate_every,
             data_sha256=data_sha256,
             npmi=_npmi(spec),
+            schedule=part.schedule,
+            decay=part.decay,
+            cooldown=part.cooldown,
+            precision=part.precision,
         )
+
+
+def execution(spec: StudySpec) -> Execution:
+    """Return how the runs of a study are computed."""
+    part = spec.pretraining
+    return Execution(
+        part.micro_batch, part.compile, part.activation_checkpointing, part.checkpoint_every, part.keep_last
+    )
 
 
 def data_settings(spec: StudySpec) -> DataSettings:
@@ -97,6 +110,7 @@ def data_settings(spec: StudySpec) -> DataSettings:
         sampling=Sampling(**spec.data.sampling.model_dump()),
         repeats=spec.data.repeats,
         difficulty=spec.data.difficulty,
+        tokens=preset(spec.model.preset).tokens,
     )
 
 

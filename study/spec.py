@@ -11,8 +11,8 @@ from curricula.errors import nearest
 from study.spec_data import DataSpec
 from study.spec_evaluation import EvaluationSpec
 from study.spec_part import Part, Positive, absolute
-from trainers.models.presets import preset
-from trainers.settings import Budget, check_spans, check_window
+from trainers.models.presets import PRESETS, preset
+from trainers.settings import Budget, Precision, RateSchedule, check_spans, check_window
 
 CONTROL = "constant"
 
@@ -20,7 +20,7 @@ CONTROL = "constant"
 class ModelSpec(Part):
     """The model to pretrain."""
 
-    preset: str = Field("tiny", description="tiny, logo or dnabert")
+    preset: str = Field("tiny", description=", ".join(PRESETS))
     k: Annotated[int, Field(ge=1, le=8)] = Field(6, description="nucleotides in a k-mer token")
 
     @field_validator("preset")
@@ -45,12 +45,29 @@ class PretrainingSpec(Part):
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(8e-4, description="peak learning rate")
     warmup: Annotated[int, Field(ge=0)] = Field(500, description="steps of linear warm-up")
+    schedule: RateSchedule = Field(
+        "linear",
+        description="how the learning rate falls after that: `linear`, `cosine`, or `wsd` (stays, falls at the end)",
+    )
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(0.2, description="share of the horizon over which `wsd` falls")
+    cooldown: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="with horizon `longest`: share of each budget spent on a branch whose learning rate falls to 0, so "
+        "that its score is that of a run planned for the budget; 0 scores the trunk",
+    )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW weight decay of matrices")
     clip: Annotated[float, Field(gt=0)] = Field(1.0, description="largest gradient norm")
     validate_every: Positive = Field(100, description="steps between evaluations on the fixed validation masks")
     checkpoint_every: Annotated[int, Field(ge=0)] = Field(
         1000, description="steps between checkpoints besides the budgets; 0 for none"
     )
+    keep_last: Positive = Field(1, description="checkpoints to keep besides those of the budgets")
+    precision: Precision = Field("auto", description="`bf16` or `fp32` matrix products; `auto`: bf16 on GPUs")
+    micro_batch: Positive | Literal["auto"] = Field(
+        "auto", description="rows of one pass of a worker, whose gradients add up; `auto`: as many as fit"
+    )
+    compile: bool = Field(False, description="compile the model first: minutes, worth it from thousands of steps")
+    activation_checkpointing: bool = Field(False, description="compute activations twice: less memory, more time")
 
     @field_validator("budgets")
     @classmethod
@@ -58,6 +75,15 @@ class PretrainingSpec(Part):
         if not budgets or budgets != sorted(set(budgets)):
             raise ValueError(f"budgets must be ascending, without repeats, at least one, but got {budgets}")
         return budgets
+
+    @model_validator(mode="after")
+    def _cools_down_on_a_trunk(self) -> "PretrainingSpec":
+        if self.cooldown and self.horizon == "budget":
+            raise ValueError(
+                f"cooldown needs horizon `longest`: with `budget` each budget is a run of its own whose learning rate "
+                f"ends at 0, but got cooldown={self.cooldown}"
+            )
+        return self
 
 
 class RangeSpec(Part):
@@ -109,6 +135,9 @@ class ClusterSpec(Part):
         1, description="trials at once; 0 for as many as fit. With more than 1 the search depends on their timing"
     )
     max_failures: Annotated[int, Field(ge=0)] = Field(2, description="restarts of a trial from its last checkpoint")
+    price_per_worker_hour: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="price of one worker for an hour, in any currency; none: no money is reported"
+    )
 
 
 def _extremes(space: dict[str, Domain]) -> list[dict[str, Any]]:

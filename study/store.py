@@ -22,6 +22,7 @@ SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("budget", pa.int64()),
         ("horizon", pa.int64()),
+        ("branch", pa.string()),
         ("task", pa.string()),
         ("repetition", pa.int64()),
         ("split", pa.string()),
@@ -40,6 +41,7 @@ class Row:
         parameters: Arguments and searched numbers of the run, as JSON.
         budget: Optimiser steps of pretraining before the score.
         horizon: Steps that the schedules spanned.
+        branch: `trunk`, or `cooldown` where the learning rate fell to 0 on a branch that ends at this budget.
         task: An evaluation task, or `pretraining` for losses and costs.
         repetition: Fine-tuning seed or few-shot draw.
         split: dev, test, or validation.
@@ -54,6 +56,7 @@ class Row:
     seed: int
     budget: int
     horizon: int
+    branch: str
     task: str
     repetition: int
     split: str

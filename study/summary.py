@@ -10,10 +10,11 @@ from scipy import stats
 
 from curricula.placebo import PREFIX
 from study import tasks
+from study.costs import Costs, Speed, costs, speed
 from study.provenance import Provenance
 from study.runs import RANDOM_INIT
 from study.spec import CONTROL, StudySpec
-from study.store import PRETRAINING, Store
+from study.store import Store
 from trainers.settings import Budget
 
 # with fewer pairs even equal signs throughout are no evidence at the 5 % level, and one seed is one initialisation
@@ -39,7 +40,8 @@ class CurriculumLine:
         at: Scores by budget; a budget that ASHA did not let it reach is absent.
         loss: Validation loss by budget, nats a masked token, mean over seeds.
         trials: Configurations of this curriculum that were tried.
-        seconds: Training and scoring of all its trials, wall time.
+        costs: Of all its trials.
+        speed: Of its first run; None without pretraining.
     """
 
     curriculum: str
@@ -48,7 +50,8 @@ class CurriculumLine:
     at: dict[int, Scored]
     loss: dict[int, float]
     trials: int
-    seconds: float
+    costs: Costs
+    speed: Speed | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Summary:
     provenance: Provenance
     comparisons: list[Comparison]
     failures: dict[str, str]
+    has_cooldown: bool
 
     @property
     def best(self) -> CurriculumLine | None:
@@ -92,7 +96,8 @@ def summarise(spec: StudySpec, folder: Path) -> Summary:
     lines = [line for _, line in sorted(chosen, key=lambda entry: entry[0], reverse=True)]
     initial = next((line for line in lines if line.curriculum == RANDOM_INIT), None)
     comparisons = [_against(spec, rows, line, initial) for line in lines if initial and line is not initial]
-    return Summary(spec, lines, Provenance.of(folder), [c for c in comparisons if c], _failures(folder))
+    has_cooldown = bool((rows["branch"] == "cooldown").any())
+    return Summary(spec, lines, Provenance.of(folder), [c for c in comparisons if c], _failures(folder), has_cooldown)
 
 
 def _dev(spec: StudySpec, rows: pd.DataFrame) -> float:
@@ -116,8 +121,6 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
         spread = float(values["value"].std(ddof=1)) if len(values) > 1 else 0.0
         at[int(str(budget))] = Scored(float(values.groupby("task")["value"].mean().mean()), spread, len(values))
     losses = same[same["metric"] == "validation_loss"].groupby("budget")["value"].mean()
-    fine_tuning = rows[rows["task"] != PRETRAINING].drop_duplicates(["run", "budget", "task", "repetition"])
-    training = rows[rows["metric"] == "train_seconds"].groupby("run")["value"].max()
     return CurriculumLine(
         curriculum=curriculum,
         parameters=json.loads(parameters),
@@ -125,7 +128,8 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
         at=at,
         loss={int(str(budget)): float(value) for budget, value in losses.items()},
         trials=len(set(rows[rows["seed"] == 0]["run"])),
-        seconds=float(training.sum() + fine_tuning["seconds"].sum()),
+        costs=costs(spec, rows),
+        speed=speed(rows, key),
     )
 
 
@@ -150,6 +154,16 @@ def _against(spec: StudySpec, rows: pd.DataFrame, line: CurriculumLine, initial:
 def _failures(folder: Path) -> dict[str, str]:
     found = sorted((folder / "runs").glob("*/failure.json"))
     return {path.parent.name: json.loads(path.read_text())["reason"] for path in found}
+
+
+def scored_at(summary: Summary) -> str:
+    """Return in words where on the way of a training its scores come from."""
+    pretraining = summary.spec.pretraining
+    if summary.has_cooldown:
+        return "scores after a cool-down to each budget"
+    if pretraining.horizon == "longest":
+        return f"scores on the way to {max(pretraining.budgets):,} steps"
+    return "scores of a run of its own for each budget"
 
 
 def sentences(summary: Summary) -> list[str]:

@@ -9,7 +9,8 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,23 @@ from study.store import PRETRAINING, Store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 EXPERIMENT = "curriculum-study"
-_COSTS = ("validation_loss", "train_seconds", "masked_tokens")
+_SHOWN = {
+    "validation_loss": "validation/loss",
+    "validation_perplexity": "validation/perplexity",
+    "validation_accuracy": "validation/accuracy",
+    "validation_loss_wide": "validation/loss_wide",
+    "tokens_per_second": "speed/tokens_per_second",
+    "mfu": "speed/mfu",
+    "flops": "cost/flops",
+    "worker_hours": "cost/worker_hours",
+    "gpu_hours": "cost/gpu_hours",
+    "money": "cost/money",
+    "peak_memory_bytes": "cost/peak_memory_bytes",
+}
+_SAMPLING_S = 10
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -50,11 +65,23 @@ class Tracker:
         self._uri = tracking_uri(folder.parent)
         self._client: MlflowClient | None = None
         self._experiment = self._parent = ""
+        self._monitor: SystemMetricsMonitor | None = None
         self.is_down = False
 
     def start(self) -> None:
         """Open the parent run and log the spec and the provenance cards."""
         self._guarded(self._open_parent)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Log how busy this machine is to the parent run for as long as the block takes."""
+        self._guarded(self._start_monitor)
+        try:
+            yield
+        finally:
+            if self._monitor is not None:
+                self._monitor.finish()  # raises nothing: it logs what the server says
+                self._monitor = None
 
     def log_run(self, run: str) -> None:
         """Log what the rows of one run hold and MLflow does not."""
@@ -89,6 +116,7 @@ class Tracker:
                 os.environ.setdefault(name, value)
             for noisy in ("mlflow", "alembic"):
                 logging.getLogger(noisy).setLevel(logging.ERROR)
+            logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)  # the tracker says it, once
             from mlflow import MlflowClient
 
             if "://" in self._uri and not self._uri.startswith("sqlite"):
@@ -128,6 +156,14 @@ class Tracker:
         for line in Provenance.of(self._folder).leaks:
             client.log_metric(self._parent, f"leaked/{line.task}", line.found)
 
+    def _start_monitor(self) -> None:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        self._monitor = SystemMetricsMonitor(
+            self._parent, sampling_interval=_SAMPLING_S, resume_logging=True, tracking_uri=self._uri
+        )
+        self._monitor.start()
+
     def _sync_run(self, run: str, status: str | None) -> None:
         rows = self._store.rows(run)
         if rows.empty:
@@ -135,13 +171,8 @@ class Tracker:
         client = self._connect()
         run_id = self._find("trial", run) or self._create_child(run, rows)
         logged = {entry.step for entry in client.get_metric_history(run_id, "score")}
-        metrics = [
-            metric
-            for budget in sorted(set(rows["budget"]) - logged)
-            for metric in self._metrics(rows[rows["budget"] == budget], int(budget))
-        ]
-        if metrics:
-            client.log_batch(run_id, metrics=metrics)
+        for budget in sorted(set(rows["budget"]) - logged):
+            client.log_batch(run_id, metrics=self._metrics(rows[rows["budget"] == budget], int(budget)))
         if status:
             client.set_terminated(run_id, status)
 
@@ -153,7 +184,8 @@ class Tracker:
         tags = {"curriculum": first["curriculum"], "seed": str(first["seed"]), "role": first["role"]}
         run_id = self._create("trial", run, run, {MLFLOW_PARENT_RUN_ID: self._parent, **tags})
         parameters: dict[str, Any] = json.loads(first["parameters"])
-        shown = {"curriculum": first["curriculum"], "seed": first["seed"], "horizon": first["horizon"], **parameters}
+        common = ("curriculum", "seed", "horizon", "branch")
+        shown = {**{name: first[name] for name in common}, **parameters}
         self._connect().log_batch(run_id, params=[Param(name, str(value)) for name, value in shown.items()])
         return run_id
 
@@ -165,7 +197,8 @@ class Tracker:
         values = {"score": float(test.mean()), "score_dev": tasks.objective(self._spec, rows, budget)}
         values |= {f"task/{name}": float(value) for name, value in test.items()}
         costs = rows[rows["task"] == PRETRAINING].set_index("metric")["value"]
-        values |= {name: float(costs[name]) for name in _COSTS}
+        parts = {name: f"time/{name.removeprefix('seconds_')}" for name in costs.index if name.startswith("seconds_")}
+        values |= {shown: float(costs[name]) for name, shown in {**_SHOWN, **parts}.items() if name in costs.index}
         return [Metric(name, value, now, budget) for name, value in values.items()]
 
     def _close_parent(self, artifacts: list[Path], metrics: dict[str, float]) -> None:

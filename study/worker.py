@@ -12,12 +12,15 @@ import ray.train.torch
 import torch
 
 from study import tasks
+from study.measures import measures
 from study.messages import GO_ON, OBJECTIVE, RUNG, decision_path, rung
-from study.runs import Run, data_settings
+from study.runs import Run, data_settings, execution
 from study.spec import StudySpec
 from study.store import PRETRAINING, Row, Store
 from trainers import data
 from trainers.files import replacing
+from trainers.models.pretrained import Pretrained
+from trainers.pretraining.compute import autocast_type
 from trainers.pretraining.loop import Reached, pretrain
 from trainers.scoring import Job, Score, score
 from trainers.settings import Protocol
@@ -58,8 +61,8 @@ class _Worker:
                 continue
             settings = self._run.settings(self._spec, horizon, self._data_sha256)
             checkpoints = self._folder / "runs" / self._run.key / f"checkpoints-{horizon}"
-            every = self._spec.pretraining.checkpoint_every
-            for reached in pretrain(settings, self._data, missing, checkpoints, self._workers, every, self._heartbeat):
+            how = execution(self._spec)
+            for reached in pretrain(settings, self._data, missing, checkpoints, self._workers, how, self._heartbeat):
                 yield horizon, reached
 
     def _heartbeat(self, step: int) -> None:
@@ -110,16 +113,16 @@ class _Worker:
         jobs = [job for job in self._jobs if not self._store.has_part(run.key, budget, _part(job))]
 
         def store(result: Score) -> None:
-            rows = self._task_rows(result, horizon, budget)
+            rows = self._task_rows(result, horizon, reached)
             self._store.write_part(run.key, budget, _part(result.job), rows)
 
-        score(reached.model, jobs, self._spec.model.k, self._workers, store)
+        score(Pretrained(reached.model, self._data.tokenizer), jobs, self._workers, store)
         if self._workers.rank == 0:
             self._store.write_part(run.key, budget, PRETRAINING, self._pretraining_rows(horizon, reached))
             self._store.finish(run.key, budget)
         self._workers.barrier()
 
-    def _row(self, horizon: int, budget: int, **fields: Any) -> Row:
+    def _row(self, horizon: int, reached: Reached, **fields: Any) -> Row:
         run = self._run
         return Row(
             study=self._spec.name,
@@ -128,17 +131,18 @@ class _Worker:
             curriculum=run.curriculum,
             parameters=json.dumps(run.parameters(), sort_keys=True),
             seed=run.seed,
-            budget=budget,
+            budget=reached.state.step,
             horizon=horizon,
+            branch=reached.branch,
             **fields,
         )
 
-    def _task_rows(self, result: Score, horizon: int, budget: int) -> list[Row]:
+    def _task_rows(self, result: Score, horizon: int, reached: Reached) -> list[Row]:
         task, repetition = result.job.key
         return [
             self._row(
                 horizon,
-                budget,
+                reached,
                 task=task,
                 repetition=repetition,
                 split=split,
@@ -151,28 +155,20 @@ class _Worker:
         ]
 
     def _pretraining_rows(self, horizon: int, reached: Reached) -> list[Row]:
-        state = reached.state
-        values = {
-            "validation_loss": reached.validation_loss,
-            "train_seconds": state.seconds,
-            "tokens": float(state.tokens),
-            "masked_tokens": float(state.masked_tokens),
-            "workers": float(self._workers.count),
-        }
-        rows = [
+        precision = autocast_type(self._run.settings(self._spec, horizon, self._data_sha256), self._workers.device)
+        return [
             self._row(
                 horizon,
-                state.step,
+                reached,
                 task=PRETRAINING,
                 repetition=0,
                 split="validation",
                 metric=metric,
                 value=value,
-                seconds=state.seconds,
+                seconds=reached.state.seconds,
             )
-            for metric, value in values.items()
+            for metric, value in measures(reached, self._workers, self._spec.cluster, precision).items()
         ]
-        return rows
 
     def diverged(self, reason: str) -> None:
         """Record that this run has no score at its next budgets, and report chance level to the search."""

@@ -1,4 +1,4 @@
-"""A small hub on loopback: one data set, served as huggingface_hub asks for it, with faults on demand."""
+"""A small hub on loopback: one data set or model, served as huggingface_hub asks for it, with faults on demand."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ class FakeHub:
     """What the hub holds and what it does wrong.
 
     Args:
-        repo: Of the data set.
+        repo: Of the data set or the model.
         files: Content by path.
         listed: Paths that are listed; by default all.
         wrong: Paths whose served content is not the listed one.
@@ -67,6 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         hub, path = self.hub, unquote(urlsplit(self.path).path)
+        path = path.replace("/api/models/", "/api/datasets/", 1)
+        if path.startswith(f"/{hub.repo}/resolve/"):  # of a model
+            path = f"/datasets{path}"
         api, resolve = f"/api/datasets/{hub.repo}", f"/datasets/{hub.repo}/resolve/"
         if path.startswith((api, resolve)):
             hub.requests[f"{self.command} {path}"] += 1

@@ -17,6 +17,11 @@ ALONE = Workers(rank=0, count=1, device=torch.device("cpu"))
 
 def settings(folder: Path, **changes: Any) -> PretrainSettings:
     """Ten steps of the tiny preset on the corpus in the folder."""
+    return settings_of(data.load(DATA, folder)[1], **changes)
+
+
+def settings_of(data_sha256: str, **changes: Any) -> PretrainSettings:
+    """Ten steps of the tiny preset on data of this identity."""
     chosen: dict[str, Any] = {
         "preset": "tiny",
         "k": DATA.k,
@@ -32,6 +37,6 @@ def settings(folder: Path, **changes: Any) -> PretrainSettings:
         "budget": Budget.MATCHED,
         "seed": 0,
         "validate_every": 2,
-        "data_sha256": data.load(DATA, folder)[1],
+        "data_sha256": data_sha256,
     }
     return PretrainSettings(**chosen | changes)

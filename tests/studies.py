@@ -133,7 +133,10 @@ class StudyProcess:
         return [" ".join(process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
+_TIMED = r"train_seconds|seconds_.*|.*_per_second|mfu|peak_flops|peak_memory_bytes|worker_hours|gpu_hours|money"
+
+
 def values(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what must be equal when a study is repeated: everything but names of studies and wall times."""
-    timeless = rows[~rows["metric"].isin(["train_seconds"])].drop(columns=["study", "seconds"])
+    """Return what must be equal when a study is repeated: everything but names of studies, times and what follows."""
+    timeless = rows[~rows["metric"].str.fullmatch(_TIMED)].drop(columns=["study", "seconds"])
     return timeless.sort_values(list(timeless.columns)).reset_index(drop=True)

@@ -114,7 +114,7 @@ def test_the_report_draws_every_figure_without_an_error(demo: Demo, chrome: Chro
     chrome.set_window_size(width, 1000)
     chrome.get((demo.folder / "report.html").as_uri())
     WebDriverWait(chrome, 30).until(lambda page: len(page.find_elements(By.CSS_SELECTOR, ".js-plotly-plot .trace")) > 8)
-    assert len(chrome.find_elements(By.CSS_SELECTOR, ".js-plotly-plot")) == 3
+    assert len(chrome.find_elements(By.CSS_SELECTOR, ".js-plotly-plot")) == 4
     text = chrome.find_element(By.TAG_NAME, "body").text
     for expected in ("What this study shows", "Schedules", "pmi_threshold", "random_init", "validation loss"):
         assert expected in text

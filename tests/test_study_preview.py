@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from curricula import Evaluation, InputError, Masking, Mixture, Progress, Strategy, registry
 from study.preview.curve import Curve
 from study.preview.lines import replay_schedules
-from study.preview.replay import base_states, count, mixed, runs_of, weighted_quantiles
-from study.preview.text import cells, table_rows
+from study.preview.tally import base_states, count, mixed, runs_of, weighted_quantiles
+from study.preview.text import cells, notes, table_rows
 from study.schedule import Schedule, firings, in_words, shares, trace
 from study.spec_files import load
 
@@ -190,3 +190,21 @@ def test_what_is_measured_on_real_dna_is_what_was_asked() -> None:
             assert len(example.letters) == len(example.states) == 60
             assert set(example.letters) <= set("ACGT")
     assert len(found.lines[0].examples) == 6  # two parts at start, middle and end
+
+
+@pytest.mark.parametrize(("preset", "tokens"), [("nt_tiny", "do not overlap"), ("dnabert2_tiny", "byte-pair encoding")])
+def test_whole_tokens_are_previewed(preset: str, tokens: str) -> None:
+    """The 3-mers of the curriculum are shown; the realised rate is that of the tokens that hold a hidden base."""
+    spec = load("demo", [f"model.preset={preset}", "model.k=3"])
+    easy = Schedule("easy", lambda at: RANDOM, 50)
+    found = replay_schedules(spec, [easy], {"easy": {}}, Curve())
+    measured = found.lines[0].measured[0]
+    assert measured.tally.rate == pytest.approx(0.15, abs=5 * measured.tally.error + 1e-3)
+    assert measured.tally.by_position_T.shape == (59,)
+    assert 0.02 < measured.bases_hidden < 0.1  # one base in a token of three or five
+    assert len(notes(found)) == 3
+    assert tokens in notes(found)[2]
+    plain = replay_schedules(load("demo", ["model.k=3"]), [easy], {"easy": {}}, Curve())
+    assert len(notes(plain)) == 2
+    tally = plain.lines[0].measured[0].tally
+    assert tally.rate == pytest.approx(tally.by_position_T.mean())

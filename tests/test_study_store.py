@@ -11,7 +11,7 @@ import pytest
 from curricula import InputError
 from study.store import SCHEMA, Row, Store
 
-ROW = Row("s", "linear-s0-1", "search", "linear", "{}", 0, 100, 200, "tf/0", 0, "test", "mcc", 0.5, 1.0)
+ROW = Row("s", "linear-s0-1", "search", "linear", "{}", 0, 100, 200, "trunk", "tf/0", 0, "test", "mcc", 0.5, 1.0)
 
 
 def test_a_budget_is_finished_when_its_parts_are_joined(tmp_path: Path) -> None:

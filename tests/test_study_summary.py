@@ -11,7 +11,7 @@ from study.runs import RANDOM_INIT
 from study.spec import StudySpec
 from study.spec_files import parse
 from study.store import Row, Store
-from study.summary import Summary, sentences, summarise
+from study.summary import Summary, scored_at, sentences, summarise
 from tests.studies import MINI
 
 # run, curriculum, seed, budget, (dev, test) scores of the repetitions
@@ -31,17 +31,29 @@ def spec() -> StudySpec:
     return parse({**json.loads(json.dumps(MINI)), "seeds": 2}, "test")
 
 
-def fill(folder: Path, table: list[tuple[Any, ...]]) -> None:
+def fill(folder: Path, table: list[tuple[Any, ...]], branch: str = "trunk") -> None:
+    """Write rows whose workers took a second and ten FLOPs a step, two workers a run."""
     store = Store(folder)
     for run, curriculum, seed, budget, *repetitions in table:
         parameters = json.dumps({"learning_rate": 0.9} if run == "linear-9" else {})
-        common = ("mini", run, "search", curriculum, parameters, seed, budget, 6)
+        common = ("mini", run, "search", curriculum, parameters, seed, budget, 6, branch)
         rows = [
             Row(*common, "promoters_ecoli", number, split, "mcc", value, 3.0)
             for number, scores in enumerate(repetitions)
             for split, value in zip(("dev", "test"), scores, strict=True)
         ]
-        costs = {"validation_loss": 2.0 - budget / 10, "train_seconds": float(budget), "masked_tokens": 1.0}
+        costs = {
+            "validation_loss": 2.0 - budget / 10,
+            "validation_perplexity": 7.0,
+            "train_seconds": float(budget),
+            "flops": 10.0 * budget,
+            "worker_hours": 2 * budget / 3600,
+            "gpu_hours": 0.0,
+        }
+        if budget:
+            speed = {"tokens_per_second": 1234.0, "mfu": 0.25}
+            costs |= speed | {"seconds_forward": 0.25 * budget, "seconds_backward": 0.5 * budget}
+            costs["seconds_communication"] = 0.125 * budget
         rows += [Row(*common, "pretraining", 0, "validation", name, value, 0.0) for name, value in costs.items()]
         store.write_part(run, budget, "all", rows)
         store.finish(run, budget)
@@ -76,7 +88,54 @@ def test_the_best_configuration_is_chosen_on_dev_not_on_test(summary: Summary) -
 
 
 def test_cost_counts_all_trials_of_a_curriculum_once(summary: Summary) -> None:
-    assert summary.lines[0].seconds == 6 + 6 + 8 * 3.0  # training of two runs, and eight fine-tunings
+    scoring = 8 * 3.0  # fine-tunings, each on one worker
+    constant = summary.lines[0].costs
+    assert constant.seconds == 6 + 6 + scoring
+    assert constant.worker_hours == pytest.approx((2 * (6 + 6) + scoring) / 3600)
+    assert (constant.gpu_hours, constant.money) == (0.0, None)
+    assert constant.flops == 120.0
+    assert summary.lines[-1].costs.flops == 0.0
+
+
+def test_gpus_and_money_are_counted_where_the_spec_names_them(spec: StudySpec, tmp_path: Path) -> None:
+    fill(tmp_path, TABLE)
+    cluster = spec.cluster.model_copy(update={"gpus_per_worker": 0.5, "price_per_worker_hour": 3600.0})
+    priced = summarise(spec.model_copy(update={"cluster": cluster}), tmp_path)
+    costs = priced.lines[0].costs
+    assert costs.money == pytest.approx(2 * (6 + 6) + 8 * 3.0)
+    assert costs.gpu_hours == pytest.approx(costs.worker_hours / 2)
+    page = report.write(priced, tmp_path).read_text()
+    assert "GPU-hours</th>" in page
+    assert "money</th>" in page
+    assert '<td class="number">48.00</td>' in page
+
+
+def test_a_branch_costs_its_own_steps_beside_the_training_it_leaves(tmp_path: Path) -> None:
+    cooling = parse({**MINI, "pretraining": {**MINI["pretraining"], "cooldown": 0.5}}, "test")
+    fill(tmp_path, TABLE[2:4], "cooldown")  # constant-0 at 2 and 6 steps, the trunk forked at 1 and 3
+    cooled = summarise(cooling, tmp_path)
+    assert cooled.lines[0].costs.flops == 10.0 * (6 + 1)
+    assert scored_at(cooled) == "scores after a cool-down to each budget"
+    assert "scores after a cool-down to each budget" in report.write(cooled, tmp_path).read_text()
+
+
+def test_each_horizon_is_a_training_of_its_own(tmp_path: Path) -> None:
+    alone = parse({**MINI, "pretraining": {**MINI["pretraining"], "horizon": "budget"}}, "test")
+    fill(tmp_path, [])
+    assert scored_at(summarise(alone, tmp_path)) == "scores of a run of its own for each budget"
+
+
+def test_the_speed_is_that_of_the_best_run_at_its_last_budget(summary: Summary) -> None:
+    speed = summary.lines[0].speed
+    assert speed is not None
+    assert (speed.tokens_per_second, speed.mfu) == (1234.0, 0.25)
+    assert speed.parts == {"forward": 1.5, "backward": 3.0, "other": 1.5}
+    assert speed.communication == 0.75  # it goes on during the backward pass
+    assert summary.lines[-1].speed is None
+    drawn = figures.time(summary)
+    assert [trace.name for trace in drawn.data] == ["forward", "backward", "other"]
+    assert list(drawn.data[1].x) == [3.0, 1.0]
+    assert list(drawn.data[0].y) == ["constant", "linear"]
 
 
 def test_the_comparison_with_random_initialisation_pairs_seed_and_repetition(summary: Summary) -> None:
@@ -141,7 +200,12 @@ def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_pa
     assert len(figures.scores(summary).data) == 3
     page = report.write(summary, tmp_path).read_text()
     assert "https://cdn" not in page.partition("<body>")[2]
-    assert page.count('class="plotly-graph-div"') == 3
+    assert page.count('class="plotly-graph-div"') == 4
+    assert "scores on the way to 6 steps" in page
+    costs = "".join(f'<th class="number">{name}</th>' for name in ("worker-hours", "model FLOPs", "tokens/s", "MFU"))
+    assert costs in page
+    shown = ("constant", "0.0133", "1.2e+02", "1,234", "25.0%", "12%")
+    assert all(f">{value}</td>" in page for value in shown)
 
 
 def test_a_study_in_which_nothing_was_scored_still_has_a_report(spec: StudySpec, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -69,6 +71,66 @@ def test_rows_are_logged_once_however_often_they_are_synced(spec: StudySpec) -> 
     assert runs["linear-0"]["task/promoters_ecoli"] == [(2, pytest.approx(0.1))]
 
 
+def test_costs_and_speeds_have_names_in_groups(spec: StudySpec) -> None:
+    fill(spec.folder(), TABLE)
+    tracker = Tracker(spec, spec.folder(), "an-id", pytest.fail)
+    tracker.start()
+    for run in ("constant-0", "init-0"):
+        tracker.log_run(run)
+    runs = logged(spec)
+    always = {"score", "score_dev", "task/promoters_ecoli", "validation/loss", "validation/perplexity"}
+    costs = {"cost/flops", "cost/worker_hours", "cost/gpu_hours"}
+    speeds = {"speed/tokens_per_second", "speed/mfu", "time/forward", "time/backward", "time/communication"}
+    assert set(runs["init-0"]) == always | costs
+    assert set(runs["constant-0"]) == always | costs | speeds
+    assert runs["constant-0"]["validation/loss"] == [(2, 1.8), (6, 1.4)]
+    assert runs["constant-0"]["time/forward"] == [(2, 0.5), (6, 1.5)]
+    client = MlflowClient(tracking_uri=tracking_uri(spec.folder().parent))
+    (experiment,) = client.search_experiments(filter_string=f"name = '{EXPERIMENT}'")
+    (child, _) = client.search_runs([experiment.experiment_id], "tags.`study.kind` = 'trial'")
+    assert child.data.params["branch"] == "trunk"
+
+
+def monitors() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]
+
+
+def test_the_machine_is_watched_while_a_study_runs_and_no_longer(
+    spec: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    spec.folder().mkdir()
+    uri = mlflow.get_tracking_uri()
+    tracker = Tracker(spec, spec.folder(), "an-id", pytest.fail)
+    tracker.start()
+
+    def seen() -> list[tuple[int, float]]:
+        return logged(spec)[""].get("system/system_memory_usage_percentage", [])
+
+    def watch(least: int) -> None:
+        until = time.monotonic() + 30
+        while len(seen()) < least and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def interrupted() -> None:
+        with tracker.watching():
+            watch(len(first) + 1)
+            raise KeyboardInterrupt
+
+    with tracker.watching():
+        assert len(monitors()) == 1
+        watch(1)
+    assert monitors() == []
+    first = seen()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert monitors() == []
+    steps = [step for step, _ in seen()]
+    assert steps == list(range(len(steps)))  # it goes on where it was
+    assert len(steps) > len(first) > 0
+    assert mlflow.get_tracking_uri() == uri
+
+
 def test_a_run_without_rows_is_not_logged(spec: StudySpec) -> None:
     fill(spec.folder(), TABLE)
     tracker = Tracker(spec, spec.folder(), "an-id", pytest.fail)
@@ -88,6 +150,8 @@ def test_a_server_that_hangs_is_left_alone_after_one_line(
     said: list[str] = []
     tracker = Tracker(spec, spec.folder(), "an-id", said.append)
     tracker.start()
+    with tracker.watching():
+        assert monitors() == []
     tracker.log_run("constant-0")
     tracker.finish([], {})
     assert tracker.is_down

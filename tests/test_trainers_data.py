@@ -10,6 +10,7 @@ import torch
 from curricula import InputError
 from study import runs
 from study.spec import StudySpec
+from tests import bpe
 from tests.dna import random_letters
 from tests.runs import DATA
 from trainers import data
@@ -18,6 +19,7 @@ from trainers.genome.sampling import Sampler
 from trainers.genome.windows import Windows
 from trainers.masking.difficulty import Difficulty
 from trainers.settings import PUBLISHED, NpmiFormula, Sampling
+from trainers.tokens.kmers import KmerTokenizer
 
 
 @pytest.mark.parametrize(
@@ -72,12 +74,82 @@ def test_provenance_lies_beside_the_data(genome, prepared):
     cards = json.loads((prepared / "provenance.json").read_text())
     assert cards["corpus"] == genome.card
     assert cards["difficulty"]["corpus_sha256"] == genome.card["sha256"]
-    assert cards["unigram_loss"] == data.unigram_loss(data.load(DATA, prepared)[0], 2)
+    assert cards["unigram_loss"] == data.unigram_loss(data.load(DATA, prepared)[0])
 
 
 def test_guessing_from_frequencies_is_better_than_chance_and_not_much(prepared):
-    guess = data.unigram_loss(data.load(DATA, prepared)[0], 2)
+    guess = data.unigram_loss(data.load(DATA, prepared)[0])
     assert 0.9 * math.log(16) < guess < math.log(16)
+
+
+WHOLE = ["blocks", "bpe"]
+
+
+@pytest.fixture(scope="module", params=WHOLE)
+def whole(request, genome, tmp_path_factory):
+    """Settings with other tokens than overlapping k-mers, and a folder prepared for them."""
+    folder, other = tmp_path_factory.mktemp(request.param), dataclasses.replace(DATA, tokens=request.param)
+    data.prepare(genome, other, folder)
+    return other, folder
+
+
+def test_a_run_reads_the_tokens_that_it_asks_for(whole, prepared):
+    settings, folder = whole
+    loaded, identity = data.load(settings, folder)
+    plain, plain_identity = data.load(DATA, prepared)
+    assert (loaded.tokenizer.kind, plain.tokenizer) == (settings.tokens, KmerTokenizer(2))
+    assert identity != plain_identity
+    samples_B = torch.arange(4)
+    assert torch.equal(loaded.validation.sample(1, samples_B), plain.validation.sample(1, samples_B))
+    assert (folder / "tokenizer.json").exists() == (settings.tokens == "bpe")
+
+
+def test_guessing_whole_tokens_from_their_frequencies(whole):
+    loaded, _ = data.load(*whole)
+    guess = data.unigram_loss(loaded)
+    counts = {}
+    for row in loaded.training.windows.spread(3000, phase=0.3):
+        for token in loaded.tokenizer.tokens(row[None]).ids_BT[0].tolist():
+            counts[token] = counts.get(token, 0) + 1
+    share = [count / sum(counts.values()) for count in counts.values()]
+    entropy = -sum(p * math.log(p) for p in share)
+    assert guess == pytest.approx(entropy, rel=0.15)  # masks do not prefer tokens much
+    assert json.loads((whole[1] / "provenance.json").read_text())["unigram_loss"] == guess
+
+
+def test_the_same_windows_teach_the_same_bpe_and_another_file_is_another_identity(whole, genome, tmp_path):
+    settings, folder = whole
+    loaded, identity = data.load(settings, folder)
+    by_hand = bpe.by_hand("A C", "T T")
+    by_hand.save(tmp_path / "tokenizer.json")
+    data.prepare(genome, settings, tmp_path)
+    own, own_identity = data.load(settings, tmp_path)
+    if settings.tokens == "blocks":  # a file that is not read makes no difference
+        assert (own.tokenizer, own_identity) == (loaded.tokenizer, identity)
+        return
+    assert loaded.tokenizer == data.trained_on(loaded.training.windows)
+    assert loaded.tokenizer.vocabulary_size == 4096
+    assert own.tokenizer == by_hand
+    assert own_identity != identity
+
+
+def test_a_damaged_tokenizer_is_refused(genome, tmp_path):
+    settings = dataclasses.replace(DATA, tokens="bpe")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(InputError, match=r"must be a tokenizer\.json with a BPE model, but .*tokenizer\.json is not"):
+        data.prepare(genome, settings, tmp_path)
+
+
+def test_the_identity_of_overlapping_kmers_is_what_it_was_before_there_were_others(prepared):
+    assert data.load(DATA, prepared)[1] == "ceb81e81cf123fe2e60adf21dde2cdc20404c4b688bfbb50d4344dc11f0799a6"
+
+
+def test_the_preset_of_a_spec_decides_about_tokens():
+    sections = {"name": "s", "curricula": {}, "evaluation": {"tasks": [{"name": "splice_junctions"}]}}
+    pretraining = {"budgets": [10], "warmup": 1}
+    for preset, tokens in (("tiny", "overlapping"), ("nt_tiny", "blocks"), ("dnabert2_tiny", "bpe")):
+        spec = StudySpec.model_validate({**sections, "pretraining": pretraining, "model": {"preset": preset}})
+        assert runs.data_settings(spec).tokens == tokens
 
 
 def test_preparing_again_changes_nothing(genome, prepared):

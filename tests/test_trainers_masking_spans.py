@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.masking.spans import FAR, count_in_reach, dilate, reach, window_min
+from trainers.masking.spans import FAR, count_in_reach, dilate, hidden_bases, reach, window_min
 
 rows = st.lists(st.integers(0, 9), min_size=1, max_size=30)
 
@@ -29,6 +29,17 @@ def test_a_token_counts_the_centres_whose_span_reaches_it(width, centres):
     left, right = reach(width)
     by_hand = [sum(centres[max(0, at - right) : at + left + 1]) for at in range(len(centres))]
     assert count_in_reach(torch.tensor([centres]), width).tolist() == [by_hand]
+
+
+@given(st.integers(1, 8), st.lists(st.booleans(), min_size=1, max_size=30), st.integers(0, 30))
+def test_a_base_is_hidden_where_all_kmers_that_cover_it_are_masked(k, masked, length):
+    length = min(length, len(masked))
+    covering = [[at for at in range(base - k + 1, base + 1) if 0 <= at < length] for base in range(len(masked) + k - 1)]
+    by_hand = [all(masked[at] for at in tokens) for tokens in covering]
+    inside_BT = torch.arange(len(masked))[None] < length
+    assert hidden_bases(torch.tensor([masked]), k, inside_BT).tolist() == [by_hand]
+    if length == len(masked):
+        assert hidden_bases(torch.tensor([masked]), k).tolist() == [by_hand]
 
 
 @given(st.integers(0, 6), st.integers(0, 6), rows)

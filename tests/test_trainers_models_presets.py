@@ -21,12 +21,22 @@ def test_shapes_are_the_published_ones(name, layers_hidden_heads_feed_forward, d
     ("name", "message"),
     [
         ("dnabret", r"there is no model preset `dnabret` \(did you mean `dnabert`\?\)"),
-        ("gpt", r"there is no model preset `gpt` \(known: dnabert, logo, tiny\)"),
+        ("gpt", r"there is no model preset `gpt` \(known: dnabert, dnabert2, .*, tiny\)"),
     ],
 )
 def test_an_unknown_preset_is_refused_with_the_nearest(name, message):
     with pytest.raises(InputError, match=message):
         preset(name)
+
+
+def test_tokens_and_positions_are_those_of_the_published_families():
+    assert {name for name, shape in PRESETS.items() if shape.tokens == "blocks"} == {
+        "nucleotide_transformer",
+        "nt_tiny",
+    }
+    assert {name for name, shape in PRESETS.items() if shape.tokens == "bpe"} == {"dnabert2", "dnabert2_tiny"}
+    assert preset("nucleotide_transformer").positions == 1000
+    assert preset("dnabert2").positions is None  # ALiBi
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,8 +1,18 @@
 """`python -m trainers.pretrain`: one GPU or one core, and no cluster, is enough."""
 
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.dna import random_letters
+from tests.studies import ROOT
 from trainers.pretrain import main
 from trainers.pretraining import checkpoint
 
@@ -61,3 +71,51 @@ def test_what_cannot_be_trained_is_refused_with_exit_code_2(tmp_path, capsys, op
 def test_a_diverging_run_ends_with_exit_code_1(tmp_path, capsys):
     assert main(["--out", str(tmp_path), *SMALL, "--learning-rate", "1e30", "--budgets", "8"]) == 1
     assert "diverged: " in capsys.readouterr().err
+
+
+def test_a_cool_down_is_said(tmp_path, capsys):
+    own = ["--out", str(tmp_path), *SMALL, "--budgets", "4", "8", "--cooldown", "0.5", "--schedule", "wsd"]
+    assert main(own) == 0
+    printed = capsys.readouterr().out
+    assert "4 steps after a cool-down: validation loss" in printed
+    assert "8 steps: validation loss" in printed
+    assert "tokens/s" in printed
+
+
+@pytest.mark.parametrize("preset", ["modern_tiny", "nt_tiny", "dnabert2_tiny"])
+def test_every_kind_of_token_and_architecture_learns(tmp_path, capsys, preset):
+    own = ["--out", str(tmp_path), "--preset", preset, "--k", "3", "--length", "100", "--batch", "16", "--warmup", "5"]
+    assert main([*own, "--learning-rate", "0.003", "--budgets", "1", "60", "--lengths", "mixed"]) == 0
+    losses = [
+        float(line.split("loss ")[1].split()[0]) for line in capsys.readouterr().out.splitlines() if "loss " in line
+    ]
+    assert losses[-1] < losses[-2] - 0.1
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
+    steps = 60
+    own = [*SMALL, "--budgets", str(steps), "--checkpoint-every", "3", "--cooldown", "0.2", "--lengths", "mixed"]
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    assert main(["--out", str(undisturbed), *own]) == 0
+    command = [sys.executable, "-m", "trainers.pretrain", "--out", str(killed), *own]
+    moments, progress = random.Random(5), []
+    threads = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums depend on how they are cut
+    for _ in range(3):
+        process = subprocess.Popen(command, cwd=ROOT, env=threads, stdout=subprocess.DEVNULL)
+        until = len(progress_of(killed)) + moments.randint(1, 4)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and len(progress) < until and time.monotonic() < deadline:
+            progress = sorted({*progress, *progress_of(killed)})
+            time.sleep(moments.random() / 50)
+        process.kill()
+        process.wait(60)
+    assert 0 < max(progress_of(killed)) <= steps
+    assert main(["--out", str(killed), *own]) == 0
+    ends = [next(folder.glob(f"constant-*/step-{steps:08d}")) for folder in (undisturbed, killed)]
+    expected, found = (load_file(folder / "model.safetensors") for folder in ends)
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def progress_of(out: Path) -> list[int]:
+    """Steps of the complete checkpoints of a run."""
+    return [step for folder in out.glob("constant-*") for step in checkpoint.complete(folder)]

@@ -11,7 +11,16 @@ from curricula import Evaluation, InputError
 from trainers.pretraining import checkpoint
 from trainers.pretraining.checkpoint import TrainingState
 
-STATE = TrainingState(3, "abc", (Evaluation(0, 16.5), Evaluation(2, 15.25)), seconds=1.5, tokens=900, masked_tokens=120)
+STATE = TrainingState(
+    3,
+    "abc",
+    (Evaluation(0, 16.5), Evaluation(2, 15.25)),
+    seconds=1.5,
+    tokens=900,
+    masked_tokens=120,
+    flops=1.5e9,
+    parts={"mask": 0.25},
+)
 
 
 def trained(seed: int, width: int = 4) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -26,14 +35,17 @@ def trained(seed: int, width: int = 4) -> tuple[torch.nn.Module, torch.optim.Opt
     return model, optimiser
 
 
-def save(root: Path, step: int = 3) -> Path:
-    return checkpoint.save(root, *trained(0), TrainingState(step, "abc", (), 0.0, 0, 0))
+def save(root: Path, step: int = 3, state: TrainingState | None = None, keep_last: int = 9) -> Path:
+    writer = checkpoint.Writer({"preset": "none"}, {"tokenizer.json": "{}"}, keep_last)
+    writer.save(root, *trained(0), state or TrainingState(step, "abc", (), 0.0, 0, 0), keep=set())
+    writer.wait()
+    return checkpoint.folder_of(root, state.step if state else step)
 
 
 def test_model_optimiser_and_state_come_back(tmp_path):
     model, optimiser = trained(0)
-    folder = checkpoint.save(tmp_path, model, optimiser, STATE)
-    assert folder == checkpoint.folder_of(tmp_path, 3) == tmp_path / "step-00000003"
+    folder = save(tmp_path, state=STATE)
+    assert folder == tmp_path / "step-00000003"
     other, other_optimiser = trained(1)
     assert checkpoint.load(folder, other, other_optimiser, "abc") == STATE
     for mine, loaded in zip(model.parameters(), other.parameters(), strict=True):
@@ -42,10 +54,11 @@ def test_model_optimiser_and_state_come_back(tmp_path):
             assert torch.equal(optimiser.state[mine][key], other_optimiser.state[loaded][key])
 
 
-def test_a_checkpoint_is_three_plain_files(tmp_path):
+def test_a_checkpoint_is_plain_files_that_explain_themselves(tmp_path):
     folder = save(tmp_path)
     files = sorted(path.name for path in folder.iterdir())
-    assert files == ["model.safetensors", "optimiser.safetensors", "state.json"]
+    assert files == ["model.safetensors", "optimiser.safetensors", "settings.json", "state.json", "tokenizer.json"]
+    assert json.loads((folder / "settings.json").read_text()) == {"preset": "none"}
     with safe_open(folder / "model.safetensors", framework="pt") as tensors:
         assert set(tensors.keys()) == {"0.weight", "0.bias", "1.weight", "1.bias"}
     assert json.loads((folder / "state.json").read_text())["step"] == 3
@@ -116,3 +129,41 @@ def test_the_rest_of_a_damaged_checkpoint_is_refused_too(tmp_path, file, content
         (folder / file).write_bytes(content)
     with pytest.raises(InputError, match=r"the checkpoint .*step-00000003 cannot be read"):
         checkpoint.load(folder, *trained(1), "abc")
+
+
+def test_what_is_written_is_the_model_as_it_was_when_saved(tmp_path):
+    model, optimiser = trained(0)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    writer = checkpoint.Writer({}, {})
+    for step in range(1, 6):
+        writer.save(tmp_path, model, optimiser, TrainingState(step, "abc", (), 0.0, 0, 0), keep={1})
+        with torch.no_grad():
+            for parameter in model.parameters():  # the training goes on while the thread writes
+                parameter.add_(1.0)
+    writer.wait()
+    assert checkpoint.complete(tmp_path) == [1, 5]
+    for step, added in ((1, 0.0), (5, 4.0)):
+        other, other_optimiser = trained(1)
+        checkpoint.load(checkpoint.folder_of(tmp_path, step), other, other_optimiser, "abc")
+        assert all(torch.allclose(p - added, q) for p, q in zip(other.parameters(), before, strict=True))
+
+
+def test_the_last_ones_are_kept_besides_the_budgets(tmp_path):
+    writer = checkpoint.Writer({}, {}, keep_last=2)
+    for step in (2, 4, 6, 8):
+        writer.save(tmp_path, *trained(0), TrainingState(step, "abc", (), 0.0, 0, 0), keep={2})
+    writer.wait()
+    assert checkpoint.complete(tmp_path) == [2, 6, 8]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_an_error_of_the_next_call(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    writer = checkpoint.Writer({}, {})
+    state = TrainingState(1, "abc", (), 0.0, 0, 0)
+    writer.save(blocked, *trained(0), state, keep=set())
+    with pytest.raises(NotADirectoryError):
+        writer.save(tmp_path, *trained(0), state, keep=set())
+    writer.save(tmp_path, *trained(0), state, keep=set())
+    writer.wait()
+    assert checkpoint.complete(tmp_path) == [1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import distributed
@@ -19,13 +20,14 @@ from curricula import Masking
 from tests import runs
 from trainers import data
 from trainers.pretraining import checkpoint
-from trainers.pretraining.batches import VALIDATION_MASKING, Batch, masked_batch
-from trainers.pretraining.loop import MaskedLanguageModel, pretrain
+from trainers.pretraining.batches import Share
+from trainers.pretraining.compute import Compute
+from trainers.pretraining.loop import pretrain
+from trainers.pretraining.shares import Evaluations, Shares
 from trainers.settings import FULL_LENGTH, Sampling
-from trainers.tokens.kmers import PAD
 from trainers.workers import Workers
 
-STEPS = 10
+FIRST, STEPS = 4, 50
 MIXED = Sampling("mixed", shortest=4, reverse_complement=True)
 PATIENCE = 300  # seconds
 
@@ -35,35 +37,44 @@ def train(
 ) -> None:
     """Train some steps; write down what the model read at each and what came out."""
     seen: list[dict[str, Any]] = []
-    strategies: list[str] = []
+    strategies: dict[int, str] = {}
+    masking, gradients = Shares.masking, Compute.gradients
 
-    def noted_batch(tokenizer: Any, masker: Any, ids_BT: Any, masking: Masking, samples_B: Any, *tokens: Any) -> Batch:
-        if masking is not VALIDATION_MASKING:
-            strategies.append(masking.strategy.value)
-        return masked_batch(tokenizer, masker, ids_BT, masking, samples_B, *tokens)
+    def noted_masking(shares: Shares, step: int, evaluations: Evaluations) -> Masking:
+        found = masking(shares, step, evaluations)
+        strategies[step] = found.strategy.value
+        return found
 
-    def note(module: torch.nn.Module, inputs: tuple[Batch], loss: torch.Tensor) -> None:
-        if isinstance(module, MaskedLanguageModel) and module.training:
-            (batch,) = inputs  # padding, whose width depends on the rows beside it, is left out
-            tokens = (batch.inputs_BT != PAD).sum(dim=1).tolist()
-            rows = zip(batch.inputs_BT.tolist(), batch.mask_BT.tolist(), tokens, strict=True)
-            inputs_of, masks = zip(*((ids[:end], mask[:end]) for ids, mask, end in rows), strict=True)
-            labels = batch.labels_M.tolist()
-            seen.append({"inputs": inputs_of, "masks": masks, "labels": labels, "loss": float(loss.detach())})
+    def noted_gradients(compute: Compute, share: Share, masked: torch.Tensor) -> torch.Tensor:
+        loss = gradients(compute, share, masked)
+        own = share.rows.ids_BT.shape[1] if share.rows.lengths is None else share.rows.lengths
+        rows = list(
+            zip(np.broadcast_to(own, len(share.rows.ids_BT)).tolist(), share.rows.inputs_BT.tolist(), strict=True)
+        )
+        labels = share.rows.ids_BT[share.rows.mask_BT].tolist()
+        inputs = [
+            ids[:tokens] for tokens, ids in rows
+        ]  # padding, whose width depends on the rows beside it, is left out
+        masks = [mask[:tokens] for (tokens, _), mask in zip(rows, share.rows.mask_BT.tolist(), strict=True)]
+        seen.append({"inputs": inputs, "masks": masks, "labels": labels, "loss": float(loss)})
+        return loss
 
-    handle = torch.nn.modules.module.register_module_forward_hook(note)
     loaded, _ = data.load(dataclasses.replace(runs.DATA, sampling=sampling), Path(folder))
-    settings = runs.settings(Path(folder), curriculum=curriculum, arguments=arguments)
+    settings = runs.settings(Path(folder), curriculum=curriculum, arguments=arguments, horizon=STEPS)
     checkpoints = Path(out) / "checkpoints"
-    with unittest.mock.patch("trainers.pretraining.loop.masked_batch", noted_batch):  # to look on; it masks as ever
-        reached = list(pretrain(settings, loaded, [step for step in (4, STEPS) if step <= until], checkpoints, workers))
-    handle.remove()
+    budgets = [step for step in (FIRST, STEPS) if step <= until]
+    with (  # to look on; both do what they always do
+        unittest.mock.patch.object(Shares, "masking", noted_masking),
+        unittest.mock.patch.object(Compute, "gradients", noted_gradients),
+    ):
+        reached = list(pretrain(settings, loaded, budgets, checkpoints, workers))
     told = {
-        "strategies": strategies,
+        "strategies": [strategies[step] for step in sorted(strategies)],
         "seen": seen,
         "validation": [one.validation_loss for one in reached],
         "evaluations": [[entry.step, entry.perplexity] for entry in reached[-1].state.evaluations],
         "tokens": [reached[-1].state.tokens, reached[-1].state.masked_tokens],
+        "flops": reached[-1].state.flops,
         "weights": {name: float(p.detach().double().norm()) for name, p in reached[-1].model.named_parameters()},
         "gathered": workers.gather(workers.rank),
         "sum": float(workers.sum(torch.tensor(workers.rank + 1.0))),
@@ -128,7 +139,7 @@ def alone(prepared, sampling, tmp_path_factory) -> dict[str, Any]:
 def together(request, prepared, sampling, tmp_path_factory) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("together")
     told = train_together(request.param, prepared, out, sampling=sampling)
-    assert checkpoint.complete(out / "checkpoints") == [4, STEPS]
+    assert checkpoint.complete(out / "checkpoints") == [FIRST, STEPS]
     return told
 
 
@@ -141,7 +152,7 @@ def test_the_group_reads_the_windows_and_masks_of_a_single_process(alone, togeth
 
 
 def test_tokens_are_counted_as_they_were_read(alone, sampling):
-    tokens = [sum(len(row) - 2 for row in step["inputs"]) for step in alone["seen"]]
+    tokens = [sum(map(len, step["inputs"])) for step in alone["seen"]]
     assert alone["tokens"] == [sum(tokens), sum(len(step["labels"]) for step in alone["seen"])]
     assert (sum(tokens) < STEPS * 8 * 24) == (sampling is not FULL_LENGTH)
 
@@ -158,10 +169,11 @@ def test_every_worker_knows_the_same_validation_losses(alone, together):
         assert told["validation"] == together[0]["validation"]
         assert told["evaluations"] == together[0]["evaluations"]
         assert told["tokens"] == alone["tokens"]
+        assert told["flops"] == pytest.approx(alone["flops"])
     assert together[0]["validation"] == pytest.approx(alone["validation"], abs=1e-5)
     perplexities = dict(together[0]["evaluations"])
     assert perplexities == pytest.approx(dict(alone["evaluations"]), rel=1e-5)
-    assert list(perplexities) == [0, 2, 4, 6, 8]
+    assert list(perplexities) == list(range(0, STEPS, 2))
 
 
 def test_every_worker_ends_with_the_same_weights(alone, together):
@@ -191,7 +203,7 @@ def test_every_worker_switches_at_the_same_step_and_after_a_resumption_too(prepa
     assert 2 < switch < STEPS
     for rank in told:
         assert rank["strategies"] == ["genemask"] * switch + ["global"] * (STEPS - switch)
-    before = train_together(2, prepared, cut, "cm_gems", arguments, until=4)
+    before = train_together(2, prepared, cut, "cm_gems", arguments, until=FIRST)
     after = train_together(2, prepared, cut, "cm_gems", arguments)
     for rank, first, second in zip(told, before, after, strict=True):
         assert first["strategies"] + second["strategies"] == rank["strategies"]

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from tests.runs import ALONE
 from trainers.finetune import finetune
 from trainers.models.build import initial_model
+from trainers.models.pretrained import Pretrained
 from trainers.scoring import Job, Score, score, share_of
 from trainers.settings import Protocol
 from trainers.tasks.task import EvaluationTask, Examples
+from trainers.tokens.kmers import KmerTokenizer
 
+TOKENIZER = KmerTokenizer(2)
 PROTOCOL = Protocol(
     epochs=1, batch=4, learning_rate=1e-3, warmup=0.1, weight_decay=0.0, pooling="cls", dev_every=0, shots=0
 )
@@ -59,15 +62,20 @@ def test_few_shots_cost_less_than_all_examples():
 
 
 def test_every_score_is_handed_over_with_its_job():
-    model = initial_model("tiny", 2, 0)
+    pretrained = Pretrained(initial_model("tiny", TOKENIZER, 0), TOKENIZER)
     jobs = [job("small", 4), job("large", 12), job("large", 12, repetition=1)]
     handed: list[Score] = []
-    score(model, jobs, 2, ALONE, handed.append)
+    score(pretrained, jobs, ALONE, handed.append)
     assert [one.job.key for one in handed] == [("large", 0), ("large", 1), ("small", 0)]
     for one in handed:
         assert one.seconds > 0
-        assert one.scores == finetune(model, one.job.task, one.job.protocol, 2, one.job.repetition, ALONE.device)
+        assert one.scores == finetune(pretrained, one.job.task, one.job.protocol, one.job.repetition, ALONE.device)
 
 
 def test_no_jobs_no_scores():
-    score(initial_model("tiny", 2, 0), [], 2, ALONE, lambda one: pytest.fail(f"scored {one.job.key}"))
+    score(
+        Pretrained(initial_model("tiny", TOKENIZER, 0), TOKENIZER),
+        [],
+        ALONE,
+        lambda one: pytest.fail(f"scored {one.job.key}"),
+    )

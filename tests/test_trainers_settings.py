@@ -24,6 +24,11 @@ def settings(prepared):
         ({"validate_every": 0}, "`validate_every` must be at least 1, but got 0"),
         ({"length": 3}, "length must be at least 2k = 4 tokens, but got length=3"),
         ({"length": 511}, r"length \+ 2 must not exceed the 512 positions of preset tiny, but got length=511"),
+        ({"k": 1, "preset": "nt_tiny"}, r"k must lie in 2\.\.8 for the blocks of preset nt_tiny, but got k=1"),
+        (
+            {"k": 6, "preset": "nt_tiny", "length": 5970},
+            "more tokens than the 1000 positions of preset nt_tiny, but with length=5970 they may take 1001",
+        ),
         ({"k": 0}, r"k must lie in 1\.\.8, but got k=0"),
         ({"preset": "tinny"}, r"no model preset `tinny` \(did you mean `tiny`\?\)"),
         ({"curriculum": "linaer"}, "did you mean `linear`"),
@@ -34,6 +39,11 @@ def settings(prepared):
 def test_settings_that_no_run_can_have_are_refused(settings, change, message):
     with pytest.raises(InputError, match=message):
         dataclasses.replace(settings, **change)
+
+
+def test_whole_tokens_need_fewer_positions_and_a_model_without_positions_reads_rows_of_any_length(settings):
+    dataclasses.replace(settings, preset="nt_tiny", k=6, length=5969)  # 5,974 bases: 995 blocks, 4 letters, <cls>
+    dataclasses.replace(settings, preset="dnabert2_tiny", k=6, length=100_000)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from curricula import InputError
 from tests.dna import ids_of, with_gaps
+from trainers.genome import bases
 from trainers.tokens.kmers import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, KmerTokenizer
+from trainers.tokens.tokenizer import Specials
 
 
 @pytest.mark.parametrize("k", range(1, 9))
@@ -60,6 +63,28 @@ def test_encode_by_hand():
 
 def test_wrap_adds_the_frame():
     assert KmerTokenizer(1).wrap(torch.tensor([[5, 6], [7, 8]])).tolist() == [[CLS, 5, 6, SEP], [CLS, 7, 8, SEP]]
+
+
+@given(st.integers(1, 4), st.lists(st.text("ACGT", min_size=4, max_size=20), min_size=1, max_size=5))
+def test_tokens_are_ids_and_padding_behind_shorter_rows(k, sequences):
+    tokenizer = KmerTokenizer(k)
+    widths, longest = np.array([len(row) for row in sequences]), max(map(len, sequences))
+    codes = [bases.encode(row.ljust(longest, "N").encode()).copy() for row in sequences]
+    found = tokenizer.tokens(torch.from_numpy(np.stack(codes)), widths)
+    assert found.lengths.tolist() == (widths - k + 1).tolist()
+    assert torch.equal(tokenizer.wrap(found.ids_BT, torch.from_numpy(found.lengths)), tokenizer.encode(sequences))
+    assert found.ids_BT.tolist() == [ids_of(k, row)[0].tolist() + [PAD] * (longest - len(row)) for row in sequences]
+    assert found.of_base_BL is None
+    whole = tokenizer.tokens(torch.from_numpy(codes[0])[None])
+    assert whole.lengths is None
+    assert torch.equal(whole.ids_BT, tokenizer.ids(torch.from_numpy(codes[0])[None]))
+
+
+def test_what_maskers_and_models_ask():
+    tokenizer = KmerTokenizer(6)
+    assert tokenizer.specials == Specials(pad=0, unk=1, cls=2, mask=4, sep=3)
+    assert (tokenizer.kind, tokenizer.replacements, tokenizer.longest(515)) == ("overlapping", (5, 4096), 512)
+    assert tokenizer.files()["vocab.txt"].splitlines() == tokenizer.vocabulary()
 
 
 @given(st.integers(1, 8), st.text("ACGT", min_size=8, max_size=30))

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from curricula import InputError
+from curricula import InputError, Masking, Strategy
 from trainers import embedded, storage
-from trainers.files import replacing
+from trainers.files import replacing, sha256_of
+from trainers.genome import bases
 from trainers.genome.corpus import Corpus
 from trainers.genome.ingest import cached
 from trainers.genome.intervals import NONE, Intervals
@@ -25,24 +26,29 @@ from trainers.genome.sampling import Sampler
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
 from trainers.masking.difficulty import Difficulty
-from trainers.masking.masker import Masker
-from trainers.pretraining.batches import VALIDATION_MASKING, VALIDATION_SEED, masked_batch
-from trainers.settings import Budget, DataSettings, NpmiFormula, Repeats
-from trainers.tokens.kmers import SPECIAL_TOKENS, KmerTokenizer
+from trainers.masking.rates import calibration_bases
+from trainers.masking.rows import row_masker
+from trainers.settings import VALIDATION_RATE, VALIDATION_SEED, Budget, DataSettings, NpmiFormula, Repeats
+from trainers.tokens import bpe
+from trainers.tokens.bpe import BpeTokenizer
+from trainers.tokens.named import tokenizer
+from trainers.tokens.tokenizer import Tokenizer
 
 EMBEDDED = "embedded"
 _CORPUS, _DIFFICULTY, _EXCLUDED, _CARDS = "corpus.arrow", "difficulty.parquet", "excluded.parquet", "provenance.json"
 _PREPARED = ".arrow"
+_BPE_BASES = 1 << 22  # that merges are learnt from: some seconds
 
 
 @dataclass(frozen=True)
 class PretrainData:
-    """What a run reads: training samples, validation windows and the difficulty table of the corpus."""
+    """What a run reads: training samples, validation windows, the difficulty table of the corpus, and the tokenizer."""
 
     training: Sampler
     validation: Windows
     difficulty: Difficulty
     validation_rows: int
+    tokenizer: Tokenizer
 
 
 def open_genome(genome: str) -> Corpus:
@@ -116,6 +122,12 @@ def difficulty_of(corpus: Corpus, settings: DataSettings) -> Difficulty:
     return Difficulty.open(storage.local(settings.difficulty), settings.k, corpus.card["sha256"], formula)
 
 
+def trained_on(training: Windows) -> BpeTokenizer:
+    """Return byte-pair encoding as learnt from evenly spaced windows, `_BPE_BASES` in all or what there is."""
+    rows_BL = training.spread(max(1, min(_BPE_BASES, len(training)) // training.width))
+    return BpeTokenizer.trained(bases.decode(row) for row in rows_BL.numpy())
+
+
 def prepare(
     corpus: Corpus,
     settings: DataSettings,
@@ -125,18 +137,22 @@ def prepare(
 ) -> None:
     """Write to `folder`, once, what workers load from there: corpus, difficulty table, excluded stretches, cards.
 
+    For tokens of kind bpe also a tokenizer.json, learnt from training windows; one that lies there already is kept.
     A corpus that a file name or address leads to is not copied.
 
     Raises:
-        InputError: the folder holds another corpus, or a table of another k or formula; or a window does not fit.
+        InputError: the folder holds another corpus, a table of another k or formula, or a tokenizer that is no BPE of
+            DNA; or a window does not fit.
     """
     corpus = _kept(corpus, settings, folder)
     with replacing(folder / _EXCLUDED) as temporary:
         pq.write_table(pa.table({"start": excluded[:, 0], "end": excluded[:, 1]}), temporary)
     if not (folder / _DIFFICULTY).exists():
         difficulty_of(corpus, settings).save(folder / _DIFFICULTY)
+    if settings.tokens == "bpe" and not (folder / bpe.FILE).exists():
+        trained_on(windows(corpus, settings, excluded)[0].windows).save(folder / bpe.FILE)
     prepared = _assembled(corpus, settings, folder)
-    guess = unigram_loss(prepared, settings.k)
+    guess = unigram_loss(prepared)
     with replacing(folder / _CARDS) as temporary:
         every = {"corpus": corpus.card, "difficulty": prepared.difficulty.card, "unigram_loss": guess, **(cards or {})}
         temporary.write_text(json.dumps(every, indent=1))
@@ -173,10 +189,11 @@ def load(settings: DataSettings, folder: Path) -> tuple[PretrainData, str]:
     """Load what `prepare` wrote.
 
     Returns:
-        The data, and a SHA-256 of the corpus, its division into training and rest, and how it is sampled.
+        The data, and a SHA-256 of the corpus, its division into training and rest, and how it is sampled and, unless
+        tokens are overlapping k-mers, tokenised.
 
     Raises:
-        InputError: the corpus is no longer the one that the folder was prepared for.
+        InputError: the corpus is no longer the one that the folder was prepared for; or a file there is damaged.
     """
     corpus = _corpus_of(settings, folder)
     prepared = json.loads((folder / _CARDS).read_text())["corpus"]["sha256"]
@@ -186,7 +203,7 @@ def load(settings: DataSettings, folder: Path) -> tuple[PretrainData, str]:
             f"{corpus.card['sha256'][:12]}... and {folder} was prepared for {prepared[:12]}..."
         )
     excluded = _excluded(folder)
-    identity = [
+    identity: list[Any] = [
         corpus.card["sha256"],
         corpus.card["soft_masked_sha256"],
         repeats_of(corpus, settings),
@@ -195,6 +212,10 @@ def load(settings: DataSettings, folder: Path) -> tuple[PretrainData, str]:
         settings.validation_contigs,
         dataclasses.asdict(settings.sampling),
     ]
+    if settings.tokens != "overlapping":
+        identity.append(settings.tokens)
+    if settings.tokens == "bpe":
+        identity.append(sha256_of(folder / bpe.FILE))
     return _assembled(corpus, settings, folder), hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
@@ -202,7 +223,8 @@ def _assembled(corpus: Corpus, settings: DataSettings, folder: Path) -> Pretrain
     training, validation = windows(corpus, settings, _excluded(folder))
     formula = formula_of(corpus, settings)
     difficulty = Difficulty.open(folder / _DIFFICULTY, settings.k, corpus.card["sha256"], formula)
-    return PretrainData(training, validation, difficulty, settings.validation_rows)
+    reading = tokenizer(settings.tokens, settings.k, folder / bpe.FILE)
+    return PretrainData(training, validation, difficulty, settings.validation_rows, reading)
 
 
 def _excluded(folder: Path) -> Intervals:
@@ -210,11 +232,20 @@ def _excluded(folder: Path) -> Intervals:
     return np.stack([table["start"].to_numpy(), table["end"].to_numpy()], axis=1).astype(np.int64)
 
 
-def unigram_loss(data: PretrainData, k: int) -> float:
-    """Cross-entropy on the fixed validation masks of a guess from k-mer frequencies alone, in nats a token."""
-    tokenizer = KmerTokenizer(k)
-    samples_B = torch.arange(data.validation_rows)
-    ids_BT = tokenizer.ids(data.validation.sample(VALIDATION_SEED, samples_B))
-    masker = Masker(data.difficulty, Budget.MATCHED, VALIDATION_SEED, ids_BT)
-    batch = masked_batch(tokenizer, masker, ids_BT, VALIDATION_MASKING, samples_B)
-    return data.difficulty.unigram_loss((batch.labels_M - len(SPECIAL_TOKENS)).numpy())
+def unigram_loss(data: PretrainData) -> float:
+    """Cross-entropy on the fixed validation masks of a guess from token frequencies alone, in nats a masked token.
+
+    Frequencies of overlapping k-mers are those of the difficulty table, those of other tokens are of evenly spaced
+    training rows; one is added to every count.
+    """
+    windows, samples_B = data.training.windows, torch.arange(data.validation_rows)
+    masker = row_masker(data.tokenizer, data.difficulty, Budget.MATCHED, VALIDATION_SEED, windows)
+    masking = Masking(Strategy.RANDOM, rate=VALIDATION_RATE)
+    rows = masker(data.validation.sample(VALIDATION_SEED, samples_B), masking, samples_B, None)
+    first = data.tokenizer.replacements[0]
+    labels = (rows.ids_BT[rows.mask_BT] - first).numpy()
+    if data.tokenizer.kind == "overlapping":
+        return data.difficulty.unigram_loss(labels)
+    known_BT = data.tokenizer.tokens(calibration_bases(windows, data.difficulty.k)).ids_BT
+    counts = torch.bincount(known_BT.ravel(), minlength=data.tokenizer.vocabulary_size)[first:].double() + 1
+    return float(-(counts / counts.sum()).log()[labels].mean())

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
-from transformers import BertForMaskedLM
 
 from trainers import metrics
+from trainers.models.parts import encoder_of
+from trainers.models.pretrained import Pretrained
 from trainers.rng import Stream, derived_seed
 from trainers.settings import Protocol
 from trainers.tasks.task import EvaluationTask, Examples
-from trainers.tokens.kmers import PAD, KmerTokenizer
 
 _READ_BATCH = 256  # sequences a forward pass without gradients
 
@@ -22,18 +22,23 @@ _READ_BATCH = 256  # sequences a forward pass without gradients
 class Classifier(torch.nn.Module):
     """A copy of the pretrained encoder, pooling, and one linear layer."""
 
-    def __init__(self, pretrained: BertForMaskedLM, classes: int, pooling: Literal["cls", "mean"]) -> None:
+    def __init__(self, pretrained: Pretrained, classes: int, pooling: Literal["cls", "mean"]) -> None:
         super().__init__()
-        self.encoder = copy.deepcopy(pretrained.bert)
-        hidden = int(pretrained.config.hidden_size)
+        self.pad = pretrained.tokenizer.specials.pad
+        self.encoder = copy.deepcopy(encoder_of(pretrained.model))
+        config = pretrained.model.config
+        hidden = int(config.hidden_size)
         self.pooler = torch.nn.Linear(hidden, hidden) if pooling == "cls" else None
-        self.dropout = torch.nn.Dropout(float(pretrained.config.hidden_dropout_prob))
+        self.dropout = torch.nn.Dropout(
+            float(getattr(config, "hidden_dropout_prob", 0.0))
+        )  # ModernBERT's has another name
         self.head = torch.nn.Linear(hidden, classes)
 
-    def forward(self, tokens_BT: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (B, classes)."""
-        real_BT = tokens_BT != PAD
-        hidden_BTH = self.encoder(tokens_BT, attention_mask=real_BT.long()).last_hidden_state
+    def forward(self, tokens_BT: torch.Tensor, is_padded: bool = True) -> torch.Tensor:
+        """Return logits, shape (B, classes); a GPU is not waited for where the caller knows of no padding."""
+        real_BT = tokens_BT != self.pad
+        attention_BT = real_BT.long() if is_padded else None
+        hidden_BTH = self.encoder(tokens_BT, attention_mask=attention_BT).last_hidden_state
         if self.pooler is not None:
             pooled_BH = torch.tanh(self.pooler(hidden_BTH[:, 0]))
         else:
@@ -52,7 +57,7 @@ class TaskScores:
 
 
 def finetune(
-    pretrained: BertForMaskedLM, task: EvaluationTask, protocol: Protocol, k: int, seed: int, device: torch.device
+    pretrained: Pretrained, task: EvaluationTask, protocol: Protocol, seed: int, device: torch.device
 ) -> TaskScores:
     """Fine-tune a copy of the model and score it; equal arguments give equal scores on the CPU.
 
@@ -60,11 +65,10 @@ def finetune(
         pretrained: Left as it is.
         task: Dev chooses the model where the protocol asks for it; test is read once, at the end.
         protocol: How.
-        k: Of the tokenizer.
         seed: Order of the examples, initial head, dropout; with `shots`, which examples.
         device: Where to compute.
     """
-    tokenizer = KmerTokenizer(k)
+    tokenizer = pretrained.tokenizer
     train = task.few_shot(protocol.shots, seed) if protocol.shots else task.splits["train"]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(seed, Stream.INITIALISATION, 1))
@@ -95,7 +99,7 @@ def _train(
     for step, rows in enumerate(_batches(len(train), protocol, seed)):
         model.train()
         labels_B = torch.from_numpy(train.labels[rows]).to(device)
-        logits_BC = model(_trimmed(train_NT[rows]).to(device))
+        logits_BC = _logits(model, train_NT[rows], device)
         functional.cross_entropy(logits_BC, labels_B).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         warm = max(1, round(protocol.warmup * total))
@@ -120,13 +124,16 @@ def _batches(examples: int, protocol: Protocol, seed: int) -> list[NDArray[np.in
     return batches
 
 
-def _trimmed(tokens_BT: torch.Tensor) -> torch.Tensor:
-    longest = int((tokens_BT != PAD).sum(dim=1).max())
-    return tokens_BT[:, :longest]
+def _logits(model: Classifier, tokens_BT: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return logits on the device of rows on the host, shape (B, classes)."""
+    lengths_B = (tokens_BT != model.pad).sum(dim=1)
+    longest = int(lengths_B.max())
+    return model(tokens_BT[:, :longest].to(device), is_padded=bool((lengths_B < longest).any()))  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
 def _predict(model: Classifier, tokens_NT: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Return logits on the CPU, shape (N, classes)."""
     model.eval()
-    return torch.cat([model(_trimmed(part).to(device)).float().cpu() for part in torch.split(tokens_NT, _READ_BATCH)])
+    parts = torch.split(tokens_NT, _READ_BATCH)
+    return torch.cat([_logits(model, part, device).float().cpu() for part in parts])

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 import yaml
@@ -16,16 +16,19 @@ from curricula import InputError, registry
 from trainers import data, storage
 from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
-from trainers.models.presets import PRESETS
-from trainers.pretraining.loop import pretrain
+from trainers.models.presets import PRESETS, preset
+from trainers.pretraining.loop import Reached, pretrain
 from trainers.settings import (
     PUBLISHED,
     Budget,
     DataSettings,
+    Execution,
     Lengths,
     NpmiFormula,
     Parts,
+    Precision,
     PretrainSettings,
+    RateSchedule,
     Repeats,
     Sampling,
     Strands,
@@ -54,9 +57,22 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch", type=int, default=32, help="samples an optimiser step, over all processes")
     add("--learning-rate", type=float, default=0.006, help="peak learning rate")
     add("--warmup", type=int, default=20, help="steps of linear warm-up")
+    add("--schedule", choices=get_args(RateSchedule), default="linear", help="how the learning rate falls after that")
+    add("--decay", type=float, default=0.2, help="share of the steps over which `wsd` falls")
+    add(
+        "--cooldown",
+        type=float,
+        default=0.0,
+        help="share of a budget on a branch whose rate falls to 0; 0: none",
+    )
+    add("--precision", choices=get_args(Precision), default="auto", help="`auto`: bf16 on GPUs, fp32 on CPUs")
+    add("--micro-batch", type=_micro_batch, default="auto", metavar="ROWS", help="rows of a pass; `auto`: what fits")
+    add("--compile", action="store_true", help="compile the model first: minutes, worth it from thousands of steps")
+    add("--activation-checkpointing", action="store_true", help="less memory, a third more time")
     add("--masking", type=Budget, choices=list(Budget), default=Budget.MATCHED, help="rate to centre probability")
     add("--validate-every", type=int, default=50, help="steps between looks at the validation loss")
     add("--checkpoint-every", type=int, default=1000, help="steps between further checkpoints; 0 for none")
+    add("--keep-last", type=int, default=1, help="checkpoints to keep besides those of the budgets")
     add("--block", type=int, default=20_000, help="bases in a block, either all training or all validation")
     add("--validation-share", type=float, default=0.1, help="share of the blocks held out")
     add("--margin", type=int, default=1000, help="bases beside a validation block that are not trained on")
@@ -73,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=0, help="everything random follows from it")
     return parser
+
+
+def _micro_batch(text: str) -> int | Literal["auto"]:
+    return "auto" if text == "auto" else int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,6 +129,13 @@ def _run(options: argparse.Namespace) -> int:
             low = 1 if name == "block" else 0
             raise InputError(f"--{name.replace('_', '-')} must be at least {low}, but got {getattr(options, name)}")
     settings = _settings(options, data_sha256="")
+    execution = Execution(
+        micro_batch=options.micro_batch,
+        compile=options.compile,
+        activation_checkpointing=options.activation_checkpointing,
+        checkpoint_every=options.checkpoint_every,
+        keep_last=options.keep_last,
+    )
     workers = Workers.current()
     chosen = DataSettings(
         genome=options.genome,
@@ -123,6 +150,7 @@ def _run(options: argparse.Namespace) -> int:
         validation_contigs=tuple(options.validation_contigs),
         sampling=Sampling(options.lengths, options.shortest, options.reverse_complement),
         repeats=options.repeats,
+        tokens=preset(options.preset).tokens,
     )
     if workers.rank == 0:
         _prepare(options, chosen)
@@ -132,7 +160,7 @@ def _run(options: argparse.Namespace) -> int:
     folder = options.out / f"{options.curriculum}-{settings.fingerprint()}"
     if workers.rank == 0:
         print(f"{workers.count} process(es) on {workers.device.type}; checkpoints go to {folder}", flush=True)
-        print(f"guessing from k-mer frequencies alone: {data.unigram_loss(loaded, options.k):.3f} nats a masked token")
+        print(f"guessing from token frequencies alone: {data.unigram_loss(loaded):.3f} nats a masked token")
     with Progress(disable=workers.rank > 0) as progress:
         bar = progress.add_task(options.curriculum, total=options.budgets[-1])
         for reached in pretrain(
@@ -141,12 +169,22 @@ def _run(options: argparse.Namespace) -> int:
             options.budgets,
             folder,
             workers,
-            options.checkpoint_every,
+            execution,
             lambda step: progress.update(bar, completed=step),
         ):
             if workers.rank == 0:
-                print(f"{reached.state.step} steps: validation loss {reached.validation_loss:.3f}", flush=True)
+                print(_line(reached), flush=True)
     return 0
+
+
+def _line(reached: Reached) -> str:
+    state, wide = reached.state, reached.validation.wide
+    branch = " after a cool-down" if reached.branch == "cooldown" else ""
+    speed = f", {state.tokens / state.seconds:,.0f} tokens/s" if state.seconds else ""
+    return (
+        f"{state.step} steps{branch}: validation loss {reached.validation_loss:.3f} (wide spans {wide.loss:.3f}), "
+        f"accuracy {reached.validation.narrow.accuracy:.1%}{speed}"
+    )
 
 
 def _prepare(options: argparse.Namespace, chosen: DataSettings) -> None:
@@ -182,6 +220,10 @@ def _settings(options: argparse.Namespace, data_sha256: str) -> PretrainSettings
         validate_every=options.validate_every,
         data_sha256=data_sha256,
         npmi=NpmiFormula(options.npmi_parts, options.npmi_strands, options.npmi_minimum_count),
+        schedule=options.schedule,
+        decay=options.decay,
+        cooldown=options.cooldown,
+        precision=options.precision,
     )
 
 

@@ -27,6 +27,7 @@ class Stream(IntEnum):
     STRAND = 9
     REPEATS = 10
     EPOCH = 11
+    FATE = 12
 
 
 def _shift_right(x: torch.Tensor, n: int) -> torch.Tensor:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from transformers import BertForMaskedLM
-
 from trainers.finetune import TaskScores, finetune
+from trainers.models.pretrained import Pretrained
 from trainers.settings import Protocol
 from trainers.tasks.task import EvaluationTask
 from trainers.workers import Workers
@@ -54,12 +53,10 @@ def share_of(jobs: Sequence[Job], rank: int, count: int) -> list[Job]:
     return mine
 
 
-def score(
-    model: BertForMaskedLM, jobs: Sequence[Job], k: int, workers: Workers, on_score: Callable[[Score], None]
-) -> None:
+def score(pretrained: Pretrained, jobs: Sequence[Job], workers: Workers, on_score: Callable[[Score], None]) -> None:
     """Run this worker's share of the jobs, handing over each score the moment it is known; wait for the others."""
     for job in share_of(jobs, workers.rank, workers.count):
         started = time.perf_counter()
-        scores = finetune(model, job.task, job.protocol, k, job.repetition, workers.device)
+        scores = finetune(pretrained, job.task, job.protocol, job.repetition, workers.device)
         on_score(Score(job, scores, time.perf_counter() - started))
     workers.barrier()

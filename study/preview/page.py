@@ -10,7 +10,8 @@ from plotly.offline import get_plotlyjs
 
 from study.preview import figures
 from study.preview.lines import Line, Preview
-from study.preview.replay import HIDDEN, READABLE, Example
+from study.preview.replay import Example
+from study.preview.tally import HIDDEN, READABLE
 from study.preview.text import (
     COLUMNS,
     LEFT_ALIGNED,

@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from study.preview.lines import Line, Preview
-from study.preview.replay import HIDDEN, READABLE, Example, Measured
+from study.preview.replay import Example, Measured
+from study.preview.tally import HIDDEN, READABLE
 from study.schedule import Firing, asked_in_words, even_steps, in_words, label
+from trainers.models.presets import preset
 
 COLUMNS = {  # name: what it says
     "strategy": "with its share of the batches, and the NPMI quantile from which tokens may be centres",
@@ -25,6 +27,7 @@ COLUMNS = {  # name: what it says
     "NPMI": "median over the masked tokens",
 }
 LEFT_ALIGNED = {"strategy"}
+WHOLE_TOKENS = {"blocks": "k-mers that do not overlap", "bpe": "tokens of byte-pair encoding"}
 MARKS = {HIDDEN: "#", READABLE: "-"}
 _FIRINGS_SHOWN = 5
 _WIDTH = 140  # of a table that goes to a file or pipe
@@ -96,10 +99,17 @@ def notes(preview: Preview) -> list[str]:
     """Return what to compare the numbers of the table with."""
     low, middle, high = preview.npmi_of_all
     error = max(measured.tally.error for _, measured in table_rows(preview))
-    return [
+    tokens = preset(preview.spec.model.preset).tokens
+    said = [
         f"The realised rate has a standard error of up to {100 * error:.1f} points, from chance in the rows looked at.",
         f"NPMI of all tokens of the corpus: median {middle:+.3f}, 10 % below {low:+.3f}, 10 % above {high:+.3f}.",
     ]
+    if tokens != "overlapping":
+        said.append(
+            f"All of this is about overlapping {preview.spec.model.k}-mers, but for the realised rate: the model reads "
+            f"{WHOLE_TOKENS[tokens]}, those that hold a hidden base are masked whole, and their share is meant."
+        )
+    return said
 
 
 def trigger_lines(preview: Preview) -> list[str]:

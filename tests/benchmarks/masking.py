@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from curricula import Masking, Strategy
@@ -17,11 +18,11 @@ from trainers import embedded
 from trainers.genome.split import Split
 from trainers.genome.windows import Windows
 from trainers.masking.difficulty import Difficulty
-from trainers.masking.masker import Masker
+from trainers.masking.masker import Masker, Rows
 from trainers.masking.rates import calibration_rows
 from trainers.models.build import initial_model
-from trainers.pretraining.batches import masked_batch
-from trainers.pretraining.loop import MaskedLanguageModel
+from trainers.pretraining.batches import Share
+from trainers.pretraining.language_model import MaskedLanguageModel
 from trainers.settings import Budget
 from trainers.tokens.kmers import MASK, KmerTokenizer
 
@@ -133,15 +134,15 @@ def on_gpu(rows: int = 256) -> None:
     device = torch.device("cuda")
     ids_BT, masker, _ = rows_and_masker(rows, 510)
     ids_BT, samples_B = ids_BT.to(device), torch.arange(rows, device=device)
-    model = MaskedLanguageModel(initial_model("logo", K, seed=0)).to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
     tokenizer = KmerTokenizer(K)
-    batch = masked_batch(tokenizer, masker, ids_BT, MASKINGS[0], samples_B)
+    model = MaskedLanguageModel(initial_model("logo", tokenizer, seed=0), torch.bfloat16).to(device)
+    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
+    masked = masker(ids_BT, MASKINGS[0], samples_B)
+    share = Share(tokenizer, Rows(ids_BT, masked.inputs_BT, masked.mask_BT, None))
+    (batch,) = share.passes([np.arange(rows)])
 
     def step() -> None:
-        with torch.autocast("cuda", torch.bfloat16):
-            loss = model(batch.inputs_BT, batch.mask_BT, batch.labels_M) / len(batch.labels_M)
-        loss.backward()
+        (model(batch) / len(batch.labels_M)).backward()
         optimiser.step()
         optimiser.zero_grad()
 

@@ -54,7 +54,7 @@ def main() -> None:
     spec = load("demo", [])
     with tempfile.TemporaryDirectory() as folder:
         own = command_seconds(Path(folder) / "preview.html")
-    source = Source(spec, data.read_genome(spec.data.genome))
+    source = Source(spec, data.open_genome(spec.data.genome))
     schedules = [Schedule(name, registry.make(name, given), HORIZON) for name, given in spec.curricula.items()]
     every = sum(every_step_seconds(source, schedule) for schedule in schedules)
     print(f"{HORIZON:,} steps, {len(schedules)} curricula of the demo, one core")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from curricula import InputError, Masking
 from trainers.masking.difficulty import Difficulty
-from trainers.masking.rates import Rates
+from trainers.masking.rates import CentreProbabilities, Rates
 from trainers.masking.strategies import OUTSIDE, Strategies
 from trainers.rng import Stream, field, random_bits, uniform
 from trainers.settings import Budget
@@ -31,6 +31,26 @@ class Masked:
 
     inputs_BT: torch.Tensor
     mask_BT: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Masked rows of DNA, before special tokens are added.
+
+    Attributes:
+        ids_BT: The tokens, int64, shape (B, T).
+        inputs_BT: What the model sees in their place.
+        mask_BT: True where it must answer.
+        lengths: Tokens of each row, on the host; None where all have T.
+        track_BT: Which overlapping k-mers of the same bases the curriculum masks, shape (B, L - k + 1); None where
+            these are the tokens.
+    """
+
+    ids_BT: torch.Tensor
+    inputs_BT: torch.Tensor
+    mask_BT: torch.Tensor
+    lengths: Lengths | None
+    track_BT: torch.Tensor | None = None
 
 
 class Masker:
@@ -73,26 +93,58 @@ class Masker:
         self, ids_BT: torch.Tensor, masking: Masking, u_BT: torch.Tensor, lengths: Lengths | None = None
     ) -> torch.Tensor:
         """Return which tokens are masked, bool, shape (B, T), given one uniform number a token."""
-        tokens = ids_BT.shape[1]
-        widest = self._strategies.widths(masking)[0]
-        if lengths is None and widest > tokens:
-            raise InputError(f"a span of {widest} tokens must fit into a row, but rows have {tokens} tokens")
-        own = np.array([tokens]) if lengths is None else np.maximum(lengths, widest)
-        p = self._rates.p(masking, own).astype(np.float32)
-        if lengths is None:
-            return self._strategies.mask_at(ids_BT, masking, float(p[0]), u_BT)
-        positions_T = torch.arange(tokens, device=ids_BT.device)
-        inside_BT = positions_T < torch.from_numpy(lengths).to(ids_BT.device, non_blocking=True)[:, None]
-        u_BT = torch.where(inside_BT, u_BT, OUTSIDE)
-        p_B1 = torch.from_numpy(p).to(ids_BT.device, non_blocking=True)[:, None]
-        return self._strategies.mask_at(ids_BT, masking, p_B1, u_BT, float(p.max())) & inside_BT
+        return chosen(self._strategies, self._rates, ids_BT, masking, u_BT, lengths)
 
     def _corrupt(self, ids_BT: torch.Tensor, mask_BT: torch.Tensor, bits_BT: torch.Tensor) -> torch.Tensor:
-        """80 % of the masked tokens become [MASK], 10 % a random k-mer, 10 % stay as they are."""
-        fate_BT = bits_BT & (_FATES - 1)
-        random_BT = field(bits_BT, 24, 2 * self.k).add_(
-            _SPECIALS
-        )  # 4^k is a power of two: all k-mers are equally likely
-        changed_BT = torch.where(fate_BT < int(0.8 * _FATES), MASK, random_BT)
-        changes_BT = mask_BT & (fate_BT < int(0.9 * _FATES))
-        return torch.where(changes_BT, changed_BT, ids_BT)
+        """Corrupt with k-mers, all equally likely: 4^k is a power of two."""
+        random_BT = field(bits_BT, 24, 2 * self.k).add_(_SPECIALS)
+        return corrupted(ids_BT, mask_BT, bits_BT, random_BT, MASK)
+
+
+def chosen(
+    strategies: Strategies,
+    rates: CentreProbabilities,
+    ids_BT: torch.Tensor,
+    masking: Masking,
+    u_BT: torch.Tensor,
+    lengths: Lengths | None,
+) -> torch.Tensor:
+    """Return which k-mers are masked, bool, shape (B, T).
+
+    Args:
+        strategies: What a centre probability masks.
+        rates: From rates to centre probabilities.
+        ids_BT: k-mer ids.
+        masking: What the curriculum asks for.
+        u_BT: One uniform number a k-mer.
+        lengths: k-mers of each row; see `Masker`.
+
+    Raises:
+        InputError: a span is wider than all rows, which have one length.
+    """
+    tokens = ids_BT.shape[1]
+    widest = strategies.widths(masking)[0]
+    if lengths is None and widest > tokens:
+        raise InputError(f"a span of {widest} tokens must fit into a row, but rows have {tokens} tokens")
+    own = np.array([tokens]) if lengths is None else np.maximum(lengths, widest)
+    p = rates.p(masking, own).astype(np.float32)
+    if lengths is None:
+        return strategies.mask_at(ids_BT, masking, float(p[0]), u_BT)
+    positions_T = torch.arange(tokens, device=ids_BT.device)
+    inside_BT = positions_T < torch.from_numpy(lengths).to(ids_BT.device, non_blocking=True)[:, None]
+    u_BT = torch.where(inside_BT, u_BT, OUTSIDE)
+    p_B1 = torch.from_numpy(p).to(ids_BT.device, non_blocking=True)[:, None]
+    return strategies.mask_at(ids_BT, masking, p_B1, u_BT, float(p.max())) & inside_BT
+
+
+def corrupted(
+    ids_BT: torch.Tensor, mask_BT: torch.Tensor, bits_BT: torch.Tensor, random_BT: torch.Tensor, mask_id: int
+) -> torch.Tensor:
+    """80 % of the masked tokens become [MASK], 10 % a random one of `random_BT`, 10 % stay as they are.
+
+    Bits 0..23 of a token's random number decide.
+    """
+    fate_BT = field(bits_BT, 0, 24)
+    changed_BT = torch.where(fate_BT < int(0.8 * _FATES), mask_id, random_BT)
+    changes_BT = mask_BT & (fate_BT < int(0.9 * _FATES))
+    return torch.where(changes_BT, changed_BT, ids_BT)

@@ -6,7 +6,9 @@ expected masked fraction equals the rate, on rows of the corpus cut to the lengt
 a GPU is never waited for.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -30,10 +32,59 @@ _AT_ONCE = 1 << 15  # tokens whose masks stay in a core's cache
 CALIBRATION_TOKENS = 1 << 20  # a rate of 15 % is then met within a tenth of a point
 
 
+def calibration_bases(windows: Windows, k: int) -> torch.Tensor:
+    """Return base codes of evenly spaced windows, about `CALIBRATION_TOKENS` k-mers in all, shape (rows, width)."""
+    return windows.spread(-(-CALIBRATION_TOKENS // (windows.width - k + 1)))
+
+
 def calibration_rows(windows: Windows, k: int) -> torch.Tensor:
     """Return k-mer ids of evenly spaced windows, about `CALIBRATION_TOKENS` in all, shape (rows, tokens)."""
-    rows = -(-CALIBRATION_TOKENS // (windows.width - k + 1))
-    return KmerTokenizer(k).ids(windows.spread(rows))
+    return KmerTokenizer(k).ids(calibration_bases(windows, k))
+
+
+def published(masking: Masking, widths: tuple[int, ...], rows: int) -> Floats:
+    """Return the centre probability of `paper` for so many rows: the rate divided by the mean width of a span."""
+    return np.full(rows, masking.rate / (sum(widths) / len(widths)))
+
+
+def solved(rate: float, shares: Callable[[float], tuple[float, float]]) -> float:
+    """Return the centre probability at which a rate is reached, 1 where none is.
+
+    A grid of probabilities is halved, then a straight line drawn between the last two, over the share of centres
+    that were drawn, not the probability: that takes most of the noise away.
+
+    Args:
+        rate: Share of the tokens to mask.
+        shares: Shares of tokens that are masked and of k-mers that are drawn as centres, at a probability.
+    """
+    low, high = 0, len(_SIMULATED_P) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        too_little = shares(float(_SIMULATED_P[middle]))[0] < rate
+        low, high = (middle, high) if too_little else (low, middle)
+    (masked_low, drawn_low), (masked_high, drawn_high) = (shares(float(_SIMULATED_P[end])) for end in (low, high))
+    return float(np.interp(rate, [masked_low, masked_high], [drawn_low, drawn_high]))
+
+
+def at_thresholds(masking: Masking, k: int) -> list[tuple[float, Masking]]:
+    """Return the masking at the thresholds of a grid between which its own lies, with the weight of each.
+
+    A threshold that moves a little every step would otherwise be solved anew every step. For few k-mers it stays.
+    """
+    quantile = masking.min_quantile if masking.strategy is Strategy.PMI_THRESHOLD else 0.0
+    if 4**k <= _FEW_KMERS or quantile > _GRID[-1]:
+        return [(1.0, replace(masking, min_quantile=float(quantile)))]
+    low, high = _GRID[np.searchsorted(_GRID, quantile, "right") - 1 :][:2].tolist()
+    share = (quantile - low) / (high - low)
+    return [(1 - share, replace(masking, min_quantile=low)), (share, replace(masking, min_quantile=high))]
+
+
+class CentreProbabilities(Protocol):
+    """From masking rates to centre probabilities."""
+
+    def p(self, masking: Masking, lengths: NDArray[np.int64]) -> Floats:
+        """Return the probability for rows of so many k-mers, shape of `lengths`; each depends on its length only."""
+        ...
 
 
 class Rates:
@@ -49,7 +100,7 @@ class Rates:
         """
         self._strategies, self._budget, self._calibration_BT = strategies, budget, calibration_BT
         self._visible_at: dict[tuple[int, int, int, int], Floats] = {}
-        self._fractions: dict[tuple[Strategy, int, int, int, int], tuple[float, float]] = {}
+        self._fractions: dict[tuple[Strategy, int, int, int, float], tuple[float, float]] = {}
 
     def p(self, masking: Masking, lengths: NDArray[np.int64]) -> Floats:
         """Return the centre probability for rows of these lengths in tokens, shape of `lengths`.
@@ -61,7 +112,7 @@ class Rates:
         """
         own = self._strategies.widths(masking)
         if self._budget is Budget.PAPER:
-            return np.full(len(lengths), masking.rate / (sum(own) / len(own)))
+            return published(masking, own, len(lengths))
         solve = self._windowed if masking.strategy in _WINDOWED else self._simulated
         distinct, row_of = np.unique(lengths, return_inverse=True)  # a batch has many rows of the full length
         return solve(masking, own[0], distinct)[row_of]
@@ -72,19 +123,11 @@ class Rates:
         return pieces[: max(1, CALIBRATION_TOKENS // length)]
 
     def _windowed(self, masking: Masking, width: int, lengths: NDArray[np.int64]) -> Floats:
-        """Solve for strategies that draw each token alone.
-
-        For many k-mers, a straight line between thresholds of a grid: a threshold that moves a little every step
-        would otherwise be solved anew every step.
-        """
-        quantile = masking.min_quantile if masking.strategy is Strategy.PMI_THRESHOLD else 0.0
-        few = 4**self._strategies.k <= _FEW_KMERS
-        ends = [quantile] if few or quantile > _GRID[-1] else _GRID[np.searchsorted(_GRID, quantile, "right") - 1 :][:2]
-        at_end = [self._of_threshold(replace(masking, min_quantile=float(end)), width, lengths) for end in ends]
-        if len(at_end) == 1:
-            return at_end[0]
-        share = (quantile - ends[0]) / (ends[1] - ends[0])
-        return (1 - share) * at_end[0] + share * at_end[1]
+        """Solve for strategies that draw each token alone."""
+        found = np.zeros(len(lengths))
+        for weight, at_threshold in at_thresholds(masking, self._strategies.k):
+            found += weight * self._of_threshold(at_threshold, width, lengths)
+        return found
 
     def _of_threshold(self, masking: Masking, width: int, lengths: NDArray[np.int64]) -> Floats:
         """Solve where a token with c eligible centres in reach stays visible with probability (1 - p)^c.
@@ -130,25 +173,14 @@ class Rates:
         return found
 
     def _simulated_at(self, masking: Masking, widest: int, length: int) -> float:
-        """Solve for rows of one length: halve a grid of probabilities, then draw a straight line between the last two.
+        """Solve for rows of one length."""
+        return solved(masking.rate, lambda p: self._masked(masking, widest, length, p))
 
-        Over the share of centres that were drawn, not the probability: that takes most of the noise away.
-        """
-        low, high = 0, len(_SIMULATED_P) - 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            too_little = self._masked(masking, widest, length, middle)[0] < masking.rate
-            low, high = (middle, high) if too_little else (low, middle)
-        (masked_low, drawn_low), (masked_high, drawn_high) = (
-            self._masked(masking, widest, length, end) for end in (low, high)
-        )
-        return float(np.interp(masking.rate, [masked_low, masked_high], [drawn_low, drawn_high]))
-
-    def _masked(self, masking: Masking, widest: int, length: int, at: int) -> tuple[float, float]:
-        """Shares of tokens that are masked and that are centres at one probability of the grid."""
-        key = (masking.strategy, masking.placebo, widest, length, at)
+    def _masked(self, masking: Masking, widest: int, length: int, p: float) -> tuple[float, float]:
+        """Shares of tokens that are masked and that are centres at one probability."""
+        key = (masking.strategy, masking.placebo, widest, length, p)
         if key not in self._fractions:
-            p, masked, drawn = float(_SIMULATED_P[at]), 0, 0
+            masked, drawn = 0, 0
             pieces_BT = self._pieces(length)
             for rows_B in torch.split(torch.arange(len(pieces_BT)), max(1, _AT_ONCE // length)):
                 u_BT = uniforms(0, Stream.MASK, rows_B, length)

@@ -31,6 +31,15 @@ def count_in_reach(centres_BT: torch.Tensor, width: int) -> torch.Tensor:
     return total[:, width:] - total[:, : centres_BT.shape[1]]
 
 
+def hidden_bases(mask_BT: torch.Tensor, k: int, inside_BT: torch.Tensor | None = None) -> torch.Tensor:
+    """Return which bases no visible k-mer covers, bool, shape (B, T + k - 1); token i covers the bases i .. i + k - 1.
+
+    `inside_BT` is False where a row has ended: there is no k-mer to cover anything, so what is behind counts as hidden.
+    """
+    visible_BT = ~mask_BT if inside_BT is None else ~mask_BT & inside_BT
+    return ~_slide(functional.pad(visible_BT, (k - 1, k - 1)), k, torch.bitwise_or)
+
+
 def _slide(
     padded: torch.Tensor, width: int, combine: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:

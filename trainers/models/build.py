@@ -1,40 +1,124 @@
-"""Builds the models of the presets with transformers' BERT."""
+"""Builds the models of the presets: BERT, ESM and ModernBERT are transformers' own, AlibiBert is ours."""
 
 import math
 
 import torch
-from transformers import BertConfig, BertForMaskedLM
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    EsmConfig,
+    EsmForMaskedLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
+    PreTrainedModel,
+)
 
-from trainers.models.presets import preset
+from trainers.models.alibi_bert import AlibiBertConfig, AlibiBertForMaskedLM
+from trainers.models.presets import ModelPreset, preset
 from trainers.rng import Stream, derived_seed
-from trainers.tokens.kmers import PAD, KmerTokenizer
+from trainers.tokens.tokenizer import Tokenizer
+
+_ROTARY_BASE = 10_000.0  # ModernBERT's own 160,000 is for contexts of 8,192 tokens
 
 
-def bert_config(name: str, k: int) -> BertConfig:
-    """Return transformers' configuration of a preset over overlapping k-mers."""
+def initial_model(name: str, tokenizer: Tokenizer, seed: int) -> PreTrainedModel:
+    """Return the model that every run of this seed starts from, on the CPU."""
     shape = preset(name)
-    return BertConfig(
-        vocab_size=KmerTokenizer(k).vocabulary_size,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.feed_forward,
-        max_position_embeddings=shape.positions,
-        hidden_dropout_prob=shape.dropout,
-        attention_probs_dropout_prob=shape.dropout,
-        initializer_range=shape.spread,
-        pad_token_id=PAD,
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, Stream.INITIALISATION, 0))
+        model = model_of(name, tokenizer)
+    if shape.sinusoidal:
+        _start_as_sinusoids(model.base_model.embeddings.position_embeddings.weight, shape.spread)
+    return model
+
+
+def model_of(name: str, tokenizer: Tokenizer) -> PreTrainedModel:
+    """Return a model of a preset's shape, with whatever weights."""
+    shape = preset(name)
+    return _BUILDERS[shape.architecture](shape, tokenizer)
+
+
+def _bert(shape: ModelPreset, tokenizer: Tokenizer) -> BertForMaskedLM:
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=tokenizer.vocabulary_size,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.feed_forward,
+            max_position_embeddings=shape.positions,
+            hidden_dropout_prob=shape.dropout,
+            attention_probs_dropout_prob=shape.dropout,
+            initializer_range=shape.spread,
+            pad_token_id=tokenizer.specials.pad,
+        )
     )
 
 
-def initial_model(name: str, k: int, seed: int) -> BertForMaskedLM:
-    """Return the model that every run of this seed starts from, on the CPU."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, Stream.INITIALISATION, 0))
-        model = BertForMaskedLM(bert_config(name, k))
-    if preset(name).sinusoidal:
-        _start_as_sinusoids(model.bert.embeddings.position_embeddings.weight, preset(name).spread)
+def _esm(shape: ModelPreset, tokenizer: Tokenizer) -> EsmForMaskedLM:
+    assert shape.positions is not None
+    pad = tokenizer.specials.pad
+    model = EsmForMaskedLM(
+        EsmConfig(
+            vocab_size=tokenizer.vocabulary_size,
+            mask_token_id=tokenizer.specials.mask,
+            pad_token_id=pad,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.feed_forward,
+            max_position_embeddings=shape.positions + pad + 1,  # ESM counts positions from behind the padding's id
+            hidden_dropout_prob=shape.dropout,
+            attention_probs_dropout_prob=shape.dropout,
+            initializer_range=shape.spread,
+            position_embedding_type="absolute",
+            emb_layer_norm_before=False,
+            token_dropout=False,
+        )
+    )
+    model.esm.contact_head.requires_grad_(False)  # no loss reaches it, and workers would wait for its gradient
     return model
+
+
+def _alibi_bert(shape: ModelPreset, tokenizer: Tokenizer) -> AlibiBertForMaskedLM:
+    return AlibiBertForMaskedLM(
+        AlibiBertConfig(
+            vocab_size=tokenizer.vocabulary_size,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.feed_forward,
+            hidden_dropout_prob=shape.dropout,
+            initializer_range=shape.spread,
+            pad_token_id=tokenizer.specials.pad,
+        )
+    )
+
+
+def _modernbert(shape: ModelPreset, tokenizer: Tokenizer) -> ModernBertForMaskedLM:
+    specials, rotary = tokenizer.specials, {"rope_type": "default", "rope_theta": _ROTARY_BASE}
+    return ModernBertForMaskedLM(
+        ModernBertConfig(
+            vocab_size=tokenizer.vocabulary_size,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.feed_forward,
+            max_position_embeddings=shape.positions,
+            initializer_range=shape.spread,
+            layer_types=["full_attention"] * shape.layers,
+            rope_parameters={"full_attention": rotary, "sliding_attention": rotary},
+            decoder_bias=False,
+            pad_token_id=specials.pad,
+            bos_token_id=specials.cls,
+            cls_token_id=specials.cls,
+            eos_token_id=specials.sep,
+            sep_token_id=specials.sep,
+        )
+    )
+
+
+_BUILDERS = {"bert": _bert, "esm": _esm, "alibi_bert": _alibi_bert, "modernbert": _modernbert}
 
 
 @torch.no_grad()

@@ -4,52 +4,52 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
-from torch.nn import functional
-from torch.nn.parallel import DistributedDataParallel
-from transformers import BertForMaskedLM
+from transformers import PreTrainedModel
 
-from curricula import Curriculum, Evaluation, InputError, Progress
-from curricula.replay import ask
+from curricula import Evaluation, InputError
 from trainers.data import PretrainData
-from trainers.masking.masker import Masker
-from trainers.masking.rates import calibration_rows
 from trainers.models.build import initial_model
 from trainers.pretraining import checkpoint
-from trainers.pretraining.batches import VALIDATION_MASKING, VALIDATION_SEED, Batch, masked_batch
 from trainers.pretraining.checkpoint import TrainingState
-from trainers.rng import Stream, batch_uniform, derived_seed
-from trainers.settings import Budget, PretrainSettings
-from trainers.tokens.kmers import KmerTokenizer
+from trainers.pretraining.clock import Clock
+from trainers.pretraining.compute import Compute
+from trainers.pretraining.flops import Flops
+from trainers.pretraining.learning_rate import cooling, fork_of, learning_rate
+from trainers.pretraining.optimiser import adamw
+from trainers.pretraining.passes import CPU_TOKENS
+from trainers.pretraining.shares import Shares
+from trainers.pretraining.validation import Validation, Validator
+from trainers.pretraining.watch import EVERY, Watch
+from trainers.rng import Stream, derived_seed
+from trainers.settings import PLAIN, Execution, PretrainSettings
 from trainers.workers import Workers
+
+Branch = Literal["trunk", "cooldown"]
 
 
 @dataclass(frozen=True)
 class Reached:
-    """A budget was reached: the training state, the live model (copy it before changing it) and its loss.
+    """A budget was reached.
 
-    `validation_loss` is in nats a masked token, on the fixed masks.
+    Attributes:
+        state: The training state.
+        model: The live model; copy it before changing it.
+        validation: On the fixed masks.
+        branch: `trunk`, or `cooldown` where the learning rate fell to 0 on a branch that ends at this budget.
     """
 
     state: TrainingState
-    model: BertForMaskedLM
-    validation_loss: float
+    model: PreTrainedModel
+    validation: Validation
+    branch: Branch
 
-
-class MaskedLanguageModel(torch.nn.Module):
-    """BERT whose vocabulary head runs only over the masked positions; returns their summed cross-entropy."""
-
-    def __init__(self, bert: BertForMaskedLM) -> None:
-        super().__init__()
-        self.bert = bert
-
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Sum of -ln p(label) over the masked tokens; padding is not attended to."""
-        attention_BT = None if batch.real_BT is None else batch.real_BT.long()
-        hidden_BTH = self.bert.bert(batch.inputs_BT, attention_mask=attention_BT).last_hidden_state
-        logits_MV = self.bert.cls(hidden_BTH[batch.mask_BT])
-        return functional.cross_entropy(logits_MV.float(), batch.labels_M, reduction="sum")
+    @property
+    def validation_loss(self) -> float:
+        """In nats a masked token, where spans hide one nucleotide."""
+        return self.validation.narrow.loss
 
 
 def pretrain(
@@ -58,7 +58,7 @@ def pretrain(
     budgets: Sequence[int],
     folder: Path,
     workers: Workers,
-    checkpoint_every: int = 0,
+    execution: Execution = PLAIN,
     on_step: Callable[[int], None] = lambda step: None,
 ) -> Iterator[Reached]:
     """Train to each budget in turn and yield there; go on from the newest checkpoint in `folder`.
@@ -66,172 +66,190 @@ def pretrain(
     The loop, whole::
 
         for step in first .. last:
-            every `validate_every` steps: evaluations += perplexity on the fixed masks     (all ranks agree)
+            every `validate_every` steps: evaluations += perplexity on the fixed masks        (all ranks agree)
             masking = curriculum(step / horizon, evaluations).drawn(chance of (seed, step))   (all ranks agree)
             bases   = samples(seed, numbers of this step)[this rank's slice]
-            inputs, labels = mask(k-mer ids(bases), masking, (seed, sample))
-            loss    = summed cross-entropy / masked tokens of all ranks -> backward (DDP) -> clip -> AdamW
-            at a budget: checkpoint, yield
+            rows    = mask(tokens(bases), masking, (seed, sample))
+            for rows of like length: summed cross-entropy / masked tokens of all ranks -> backward    (DDP adds up)
+            clip -> AdamW at learning_rate(step)
+            now and then: checkpoint, written while the training goes on
+        with a cool-down: fork before the budget -> the same steps on a branch, learning rate to 0 -> yield -> back
+        at a budget: checkpoint, yield
 
     Everything random is a function of (seed, sample) or (seed, step), so the same settings give the same
     weights after any number of resumptions, and the same batches and masks on any number of workers.
 
     Args:
         settings: What the numbers are a function of.
-        data: Windows and difficulty.
+        data: Windows, tokenizer and difficulty.
         budgets: Optimiser steps at which to stop and yield, ascending, none above the horizon.
-        folder: Where checkpoints lie.
+        folder: Where checkpoints lie; those of branches in `cooldown-BUDGET` in it.
         workers: This process and its group.
-        checkpoint_every: Steps between checkpoints that are not budgets; 0 for none.
+        execution: How it is computed.
         on_step: Called on every rank after each step with the steps done.
 
     Raises:
-        InputError: the batch cannot be shared out, or a checkpoint of other settings lies in `folder`.
-        FloatingPointError: the loss is no longer finite.
+        InputError: the batch cannot be shared out, a pass does not fit into memory, or a checkpoint of other settings
+            lies in `folder`.
+        FloatingPointError: the loss is no longer finite, or far above that of guessing.
+        OSError: a checkpoint cannot be written.
     """
     if settings.batch % workers.count:
         raise InputError(
             f"`batch` must be a multiple of the workers, but got batch={settings.batch}, workers={workers.count}"
         )
-    loop = _Loop(settings, data, folder, workers)
-    for budget in budgets:
-        newest = max((step for step in checkpoint.complete(folder) if step <= budget), default=0)
-        if newest > loop.step:
-            loop.restore(newest)
-        while loop.step < budget:
-            loop.train_step()
-            on_step(loop.step)
-            if loop.step == budget or (checkpoint_every and loop.step % checkpoint_every == 0):
-                loop.save(keep=set(budgets))
-        yield Reached(loop.state(), loop.model, loop.validation_loss())
+    loop = _Loop(settings, data, workers, execution, on_step)
+    keep = {budget for budget in budgets if fork_of(settings, budget) == budget}
+    try:
+        for budget in budgets:
+            fork, branch = fork_of(settings, budget), folder / f"cooldown-{budget:08d}"
+            if fork == budget:
+                loop.train(budget, folder, keep)
+                yield loop.reached("trunk")
+                continue
+            if not loop.has(branch, budget):
+                loop.train(fork, folder, keep | {fork})
+            loop.train(budget, branch, {budget}, fork)
+            yield loop.reached("cooldown")
+    finally:
+        loop.close()
 
 
 class _Loop:
     """The state of one training; every method is one line of the drawing in `pretrain`."""
 
-    def __init__(self, settings: PretrainSettings, data: PretrainData, folder: Path, workers: Workers) -> None:
-        self._settings, self._data, self._folder, self._workers = settings, data, folder, workers
-        self._tokenizer = KmerTokenizer(settings.k)
-        self._curriculum: Curriculum = settings.make_curriculum()
-        module = MaskedLanguageModel(initial_model(settings.preset, settings.k, settings.seed)).to(workers.device)
-        self._model = module
-        self._ddp = DistributedDataParallel(module, find_unused_parameters=False) if workers.count > 1 else module
-        self._optimiser = _adamw(module, settings)
-        self._masker, self._validation_masker = self._maskers()
-        self.step = 0
-        self._evaluations: tuple[Evaluation, ...] = ()
-        self._validation_losses: dict[int, float] = {}
-        self._seconds = 0.0
-        self._tokens, self._masked_tokens = 0, 0
+    def __init__(
+        self,
+        settings: PretrainSettings,
+        data: PretrainData,
+        workers: Workers,
+        execution: Execution,
+        on_step: Callable[[int], None],
+    ) -> None:
+        self._settings, self._workers, self._execution, self._on_step = settings, workers, execution, on_step
+        self._tokenizer, self._clock = data.tokenizer, Clock(workers.device)
+        self._shares = Shares(settings, data, workers)
+        self.model = initial_model(settings.preset, data.tokenizer, settings.seed)
+        self._flops = Flops(self.model)
+        self._compute = Compute(self.model, settings, execution, workers, self._clock)
+        self._optimiser = adamw(self.model, settings.learning_rate, settings.weight_decay)
+        self._validator = Validator(data, workers, CPU_TOKENS if workers.device.type == "cpu" else 64 * CPU_TOKENS)
+        self._watch = Watch(workers, data.tokenizer.vocabulary_size)
+        self._writer = checkpoint.Writer(settings.plain(), data.tokenizer.files(), execution.keep_last)
+        self._last_good: int | None = None
+        self._is_on_branch = False
+        self._go_to(TrainingState(0, settings.fingerprint(), (), 0.0, 0, 0))
+        if workers.device.type == "cuda":  # CPUs have no fixed end of memory to be found
+            self._compute.fit(self._shares.at(0, (), self._clock))
 
-    def _maskers(self) -> tuple[Masker, Masker]:
+    def train(self, until: int, root: Path, keep: set[int], fork: int | None = None) -> None:
+        """Go on from the newest checkpoint in `root` to a step; on a branch from `fork`, cool down on the way."""
+        self._resume(root, until, fork is not None)
+        started_at = time.perf_counter()
+        while self.step < until:
+            self._train_step(1.0 if fork is None else cooling(fork, until, self.step))
+            self._on_step(self.step)
+            every = self._execution.checkpoint_every
+            is_due = self.step == until or (every > 0 and self.step % every == 0)
+            if is_due or self.step % EVERY == 0:
+                self._watch.look(self.step, self._last_good)
+            if is_due:
+                self._seconds += time.perf_counter() - started_at
+                started_at = time.perf_counter()
+                self._save(root, keep)
+        self._seconds += time.perf_counter() - started_at
+
+    def _resume(self, root: Path, most: int, is_branch: bool) -> None:
+        """Find the state to go on from; the trunk knows nothing of what happened on a branch."""
+        newest = self._newest(root, most)
+        if newest > self.step or (newest and self._is_on_branch):
+            self._restore(checkpoint.folder_of(root, newest))
+        elif self._is_on_branch and not is_branch:
+            self._start()
+        self._is_on_branch = is_branch
+
+    def _newest(self, root: Path, most: int) -> int:
+        self._writer.wait()
+        self._workers.barrier()  # the first worker has written it now
+        return max((step for step in checkpoint.complete(root) if step <= most), default=0)
+
+    def has(self, root: Path, step: int) -> bool:
+        """Whether a checkpoint is there."""
+        return self._newest(root, step) == step
+
+    def _start(self) -> None:
+        """Go to the first step."""
         settings = self._settings
-        calibration_BT = calibration_rows(self._data.training.windows, settings.k)
-        own = Masker(self._data.difficulty, settings.budget, settings.seed, calibration_BT)
-        return own, Masker(self._data.difficulty, Budget.MATCHED, VALIDATION_SEED, calibration_BT)
+        self.model.load_state_dict(initial_model(settings.preset, self._tokenizer, settings.seed).state_dict())
+        self._optimiser.state.clear()
+        self._go_to(TrainingState(0, settings.fingerprint(), (), 0.0, 0, 0))
 
-    @property
-    def model(self) -> BertForMaskedLM:
-        """The model under training."""
-        return self._model.bert
+    def _restore(self, folder: Path) -> None:
+        """Go to a checkpoint."""
+        self._go_to(checkpoint.load(folder, self.model, self._optimiser, self._settings.fingerprint()))
+        self._last_good = self.step
 
-    def restore(self, step: int) -> None:
-        """Go to the checkpoint after `step` steps."""
-        folder = checkpoint.folder_of(self._folder, step)
-        state = checkpoint.load(folder, self.model, self._optimiser, self._settings.fingerprint())
-        self.step, self._evaluations = state.step, state.evaluations
-        self._seconds, self._tokens, self._masked_tokens = state.seconds, state.tokens, state.masked_tokens
+    def _go_to(self, state: TrainingState) -> None:
+        self._state = state
+        self.step, self._evaluations, self._seconds = state.step, state.evaluations, state.seconds
+        self._counted = torch.zeros(4, dtype=torch.int64, device=self._workers.device)  # since then, as Share.counts
+        self._clock.restart(state.parts)
 
     def state(self) -> TrainingState:
         """Describe the training as it stands."""
-        fingerprint = self._settings.fingerprint()
-        tokens = (self._tokens, self._masked_tokens)
-        return TrainingState(self.step, fingerprint, self._evaluations, self._seconds, *tokens)
+        masked, tokens, read, squared = self._counted.tolist()
+        before = self._state
+        return TrainingState(
+            self.step,
+            before.fingerprint,
+            self._evaluations,
+            self._seconds,
+            before.tokens + tokens,
+            before.masked_tokens + masked,
+            before.flops + self._flops.step(read, squared, masked),
+            self._clock.seconds(),
+        )
 
-    def save(self, keep: set[int]) -> None:
-        """Rank 0 writes a checkpoint; the others wait for it."""
-        if self._workers.rank == 0:
-            checkpoint.save(self._folder, self.model, self._optimiser, self.state())
-            checkpoint.prune(self._folder, keep)
-        self._workers.barrier()
+    def _save(self, root: Path, keep: set[int]) -> None:
+        """The first worker copies the numbers and writes them behind the others' backs."""
+        with self._clock.part("checkpoint"):
+            if self._workers.rank == 0:
+                self._writer.save(root, self.model, self._optimiser, self.state(), keep)
+        self._last_good = self.step
 
-    def train_step(self) -> None:
+    def reached(self, branch: Branch) -> Reached:
+        """Measure on the validation rows."""
+        state = self.state()
+        return Reached(state, self.model, self._validator.both(self._compute.module), branch)
+
+    def close(self) -> None:
+        """Wait for the last checkpoint."""
+        self._writer.wait()
+
+    def _train_step(self, share_of_rate: float) -> None:
         """One optimiser step over the whole batch."""
-        started = time.perf_counter()
-        if self.step % self._settings.validate_every == 0:
-            loss = self.validation_loss()
-            if not self._evaluations or self._evaluations[-1].step < self.step:
-                perplexity = float(torch.tensor(loss).exp())
-                self._evaluations = (*self._evaluations, Evaluation(self.step, perplexity))
-        batch, tokens = self._batch()
+        self._evaluate()
+        share = self._shares.at(self.step, self._evaluations, self._clock)
+        self._shares.prepare(self.step + 1, self._evaluations, self._clock)
         torch.manual_seed(derived_seed(self._settings.seed, Stream.DROPOUT, self.step))
-        self._model.train()
-        counted = torch.tensor([len(batch.labels_M), tokens], device=self._workers.device)
-        masked_tokens, tokens = self._workers.sum(counted).tolist()
-        loss = self._ddp(batch)
-        # DDP averages gradients over ranks; times the workers, it is the gradient of the mean over all masked tokens
-        (loss * self._workers.count / max(masked_tokens, 1)).backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
-        if not torch.isfinite(norm):
-            raise FloatingPointError(f"the gradient is {float(norm)} at step {self.step}; lower the learning rate")
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(self._settings, self.step)
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        own = share.counts()
+        with self._clock.part("communication"):
+            counts = self._workers.sum(own.clone())
+        loss = self._compute.gradients(share, counts[0])
+        with self._clock.part("optimiser"):
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.clip)
+            for group in self._optimiser.param_groups:
+                group["lr"] = share_of_rate * learning_rate(self._settings, self.step)
+            self._optimiser.step()
+            self._optimiser.zero_grad(set_to_none=True)
+        self._watch.note(self.step, norm, loss, own[0])
+        self._counted += counts
         self.step += 1
-        self._tokens += tokens
-        self._masked_tokens += masked_tokens
-        self._seconds += time.perf_counter() - started
 
-    def _batch(self) -> tuple[Batch, int]:
-        """Return this rank's slice of the step's batch, and how many tokens it has."""
-        share = self._settings.batch // self._workers.count
-        first = self.step * self._settings.batch + self._workers.rank * share
-        samples_B = torch.arange(first, first + share)
-        samples = self._data.training.sample(self._settings.seed, samples_B)
-        ids_BT = self._ids(samples.bases_BL)
-        at = Progress(self.step, self._settings.horizon, self._evaluations)
-        answer = ask(self._settings.curriculum, self._curriculum, at)
-        masking = answer.drawn(batch_uniform(self._settings.seed, self.step))
-        on_device = samples_B.to(self._workers.device)
-        batch = masked_batch(self._tokenizer, self._masker, ids_BT, masking, on_device, samples.tokens)
-        return batch, ids_BT.numel() if samples.tokens is None else int(samples.tokens.sum())
-
-    def _ids(self, bases_BL: torch.Tensor) -> torch.Tensor:
-        return self._tokenizer.ids(bases_BL.to(self._workers.device))
-
-    @torch.no_grad()
-    def validation_loss(self) -> float:
-        """Mean cross-entropy in nats a masked token on the fixed masks; the ranks share the rows out."""
-        if self.step not in self._validation_losses:
-            rows = torch.arange(self._data.validation_rows)
-            share = rows[self._workers.rank :: self._workers.count]
-            self._model.eval()
-            sums = torch.zeros(2, dtype=torch.float64, device=self._workers.device)
-            for samples_B in torch.split(share, 64):
-                ids_BT = self._ids(self._data.validation.sample(VALIDATION_SEED, samples_B))
-                on_device = samples_B.to(self._workers.device)
-                batch = masked_batch(self._tokenizer, self._validation_masker, ids_BT, VALIDATION_MASKING, on_device)
-                sums[0] += self._model(batch).double()
-                sums[1] += len(batch.labels_M)
-            total, count = self._workers.sum(sums).tolist()
-            self._validation_losses[self.step] = total / count
-        return self._validation_losses[self.step]
-
-
-def learning_rate(settings: PretrainSettings, step: int) -> float:
-    """Linear warm-up to the peak, then linear decay to 0 at the horizon."""
-    warm = min(1.0, (step + 1) / max(1, settings.warmup))
-    left = (settings.horizon - step) / max(1, settings.horizon - settings.warmup)
-    return settings.learning_rate * min(warm, left)
-
-
-def _adamw(model: torch.nn.Module, settings: PretrainSettings) -> torch.optim.AdamW:
-    """AdamW as in the paper (beta 0.9/0.98, eps 1e-6), weight decay on matrices only."""
-    decayed = [p for name, p in model.named_parameters() if p.ndim > 1]
-    others = [p for name, p in model.named_parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), eps=1e-6, foreach=True)
+    def _evaluate(self) -> None:
+        """Let the curriculum know the perplexity, every so often."""
+        is_known = bool(self._evaluations) and self._evaluations[-1].step == self.step
+        if self.step % self._settings.validate_every == 0 and not is_known:
+            with self._clock.part("validation"):
+                perplexity = self._validator.narrow(self._compute.module).perplexity
+            self._evaluations = (*self._evaluations, Evaluation(self.step, perplexity))

@@ -41,7 +41,8 @@ def _limit(request: httpx2.Request) -> None:
     }
 
 
-def _client() -> httpx2.Client:
+def client() -> httpx2.Client:
+    """Return what huggingface_hub asks with: a client that does not wait for ever."""
     return httpx2.Client(event_hooks={"request": [_limit]}, follow_redirects=True)
 
 
@@ -53,7 +54,7 @@ class Mirror:
     """
 
     def __init__(self, repo: str, revision: str) -> None:
-        huggingface_hub.set_client_factory(_client)
+        huggingface_hub.set_client_factory(client)
         disable_progress_bars()
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         constants.HF_HUB_DISABLE_XET = True  # its transfers know no time limit, and these files are small
