@@ -117,7 +117,9 @@ def test_rows_without_padding_need_no_mask(pooling, pretrained):
     torch.manual_seed(0)
     model = Classifier(pretrained, 2, pooling).eval()
     masks: list[torch.Tensor | None] = []
-    model.encoder.register_forward_pre_hook(lambda _, __, named: masks.append(named["attention_mask"]), with_kwargs=True)
+    model.encoder.register_forward_pre_hook(
+        lambda _, __, named: masks.append(named["attention_mask"]), with_kwargs=True
+    )
     padded_BT, full_BT = TOKENIZER.encode(["ACGTAC", "ACGTACGTACGT"]), TOKENIZER.encode(["ACGTAC", "TTGACA"])
     assert torch.equal(_logits(model, full_BT, CPU), model(full_BT))
     assert torch.equal(_logits(model, padded_BT, CPU), model(padded_BT))

@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.models import SMALL, dna, small
-from trainers.models.parts import encoder_of, head_of
+from trainers.models.parts import encode, encoder_of, head_of
 
 
 class Questions(TorchDispatchMode):
@@ -68,3 +68,17 @@ def test_the_loss_reaches_every_parameter_that_waits_for_a_gradient(name):
     one.model(one.tokenizer.encode([dna(60)])).logits.square().sum().backward()
     trained = {name: parameter for name, parameter in one.model.named_parameters() if parameter.requires_grad}
     assert [name for name, parameter in trained.items() if parameter.grad is None] == []  # several workers would wait
+
+
+@pytest.mark.parametrize("name", SMALL)
+@torch.no_grad()
+def test_padding_is_not_attended_to_and_the_device_is_not_asked_about_it(name):
+    one = small(name)
+    together_BT = one.tokenizer.encode([dna(30), dna(90, 500_000)])
+    alone_1T = one.tokenizer.encode([dna(30)])
+    real_BT = together_BT != one.tokenizer.specials.pad
+    expected = encode(one.model, alone_1T, None)
+    with Questions() as questions:
+        found = encode(one.model, together_BT, real_BT)[:1, : alone_1T.shape[1]]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert bool(questions.asked) == (one.model.config.model_type == "esm")  # which takes no ready mask

@@ -100,7 +100,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
     command = [sys.executable, "-m", "trainers.pretrain", "--out", str(killed), *own]
     moments, progress = random.Random(5), []
     threads = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums depend on how they are cut
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen(command, cwd=ROOT, env=threads, stdout=subprocess.DEVNULL)
         until = len(progress_of(killed)) + moments.randint(1, 4)
         deadline = time.monotonic() + 120

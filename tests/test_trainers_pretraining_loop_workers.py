@@ -189,6 +189,19 @@ def test_a_group_gathers_by_rank_and_adds_up(together):
         assert told["sum"] == count * (count + 1) / 2
 
 
+def test_another_number_of_workers_goes_on_within_rounding(prepared, tmp_path):
+    whole, changed = tmp_path / "whole", tmp_path / "changed"
+    for folder in (whole, changed):
+        folder.mkdir()
+    (alone,) = train_together(1, prepared, whole)
+    train_together(2, prepared, changed, until=FIRST)
+    (after,) = train_together(1, prepared, changed)
+    assert len(after["seen"]) == STEPS - FIRST
+    assert after["seen"][0]["inputs"] == alone["seen"][FIRST]["inputs"]
+    assert after["validation"] == pytest.approx(alone["validation"], abs=1e-5)
+    assert after["weights"] == pytest.approx(alone["weights"], abs=1e-4)
+
+
 def test_every_worker_switches_at_the_same_step_and_after_a_resumption_too(prepared, tmp_path):
     # In the public code the switch never fires under DDP: there, perplexity is measured by single processes only.
     undisturbed, cut = tmp_path / "undisturbed", tmp_path / "cut"

@@ -19,8 +19,11 @@ from typing import Any
 STEPS, WARM = 1_100, 100
 
 
-def steps(folder: Path) -> float:
-    """Train and return the seconds from step `WARM` to the last one."""
+Result = tuple[float, float]  # seconds from step `WARM` to the last one, and the validation loss there
+
+
+def steps(folder: Path) -> Result:
+    """Train."""
     import torch
 
     from tests import runs
@@ -35,15 +38,14 @@ def steps(folder: Path) -> float:
     times: list[float] = []
     with tempfile.TemporaryDirectory(dir=folder) as out:
         workers = Workers.current(torch.device("cpu"))
-        list(
-            pretrain(
-                settings, loaded, [STEPS], Path(out), workers, on_step=lambda step: times.append(time.perf_counter())
-            )
+        training = pretrain(
+            settings, loaded, [STEPS], Path(out), workers, on_step=lambda step: times.append(time.perf_counter())
         )
-    return times[-1] - times[WARM - 1]
+        (reached,) = training
+    return times[-1] - times[WARM - 1], reached.validation_loss
 
 
-def in_ray(folder: Path) -> float:
+def in_ray(folder: Path) -> Result:
     """Run them as the worker of a trial does."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -55,15 +57,17 @@ def in_ray(folder: Path) -> float:
 
     scaling = ScalingConfig(num_workers=1, resources_per_worker={"CPU": 1})
     TorchTrainer(work, scaling_config=scaling, run_config=RunConfig(storage_path=str(folder / "ray"))).fit()
-    return float(json.loads(result.read_text()))
+    seconds, loss = json.loads(result.read_text())
+    return seconds, loss
 
 
-def under_torchrun(folder: Path) -> float:
+def under_torchrun(folder: Path) -> Result:
     """Run them in a process of torchrun's."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
     command += ["-m", "tests.benchmarks.ray_overhead", "--member", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1200)
-    return float(done.stdout.splitlines()[-1])
+    seconds, loss = json.loads(done.stdout.splitlines()[-1])
+    return seconds, loss
 
 
 def member(folder: Path) -> None:
@@ -71,9 +75,9 @@ def member(folder: Path) -> None:
     from torch import distributed
 
     distributed.init_process_group("gloo")
-    seconds = steps(folder)
+    result = steps(folder)
     if int(os.environ["RANK"]) == 0:
-        print(seconds)
+        print(json.dumps(result))
     distributed.destroy_process_group()
 
 
@@ -92,9 +96,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pairs = [(in_ray(Path(folder)), under_torchrun(Path(folder))) for _ in range(options.runs)]
     ray.shutdown()
-    own, alone = (statistics.median(side) for side in zip(*pairs, strict=True))
+    own, alone = (statistics.median(seconds for seconds, _ in side) for side in zip(*pairs, strict=True))
     print(f"{STEPS - WARM:,} steps: Ray Train {own:.2f} s, torchrun {alone:.2f} s: {own / alone - 1:+.1%}")
-    print("pairs:", ", ".join(f"{ours:.2f}/{theirs:.2f}" for ours, theirs in pairs))
+    print("pairs:", ", ".join(f"{ours:.2f}/{theirs:.2f}" for (ours, _), (theirs, _) in pairs))
+    print("validation losses:", *sorted({loss for pair in pairs for _, loss in pair}))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,22 @@ def encoder_of(model: PreTrainedModel) -> PreTrainedModel:
     return encoder
 
 
+def encode(model: PreTrainedModel, inputs_BT: torch.Tensor, real_BT: torch.Tensor | None) -> torch.Tensor:
+    """Return the last hidden states, shape (B, T, H).
+
+    Args:
+        model: Of any architecture.
+        inputs_BT: Token ids, special ones included.
+        real_BT: False in padding, which is not attended to; None where there is none. A ready mask over attention is
+            given where it is taken: transformers would ask a GPU whether one of two dimensions hides anything.
+    """
+    mask = real_BT
+    if real_BT is not None and model.config.model_type in ("bert", "modernbert"):
+        mask = real_BT[:, None, None, :]
+    hidden_BTH: torch.Tensor = encoder_of(model)(inputs_BT, attention_mask=mask).last_hidden_state
+    return hidden_BTH
+
+
 def head_of(model: PreTrainedModel) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return what turns hidden states, shape (..., H), into logits over the vocabulary, shape (..., V)."""
     if model.config.model_type == "modernbert":

@@ -3,6 +3,7 @@
 A model is recognised by its config.json and its vocabulary. None of its code runs and nothing is unpickled.
 """
 
+import logging
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -76,6 +77,7 @@ def published(place: str) -> Pretrained:
 def _from_hub(name: str) -> Path:
     huggingface_hub.set_client_factory(client)
     disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     constants.HF_HUB_DISABLE_XET = True  # its transfers know no time limit
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=_WANTED))

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from trainers.models.parts import encoder_of, head_of
+from trainers.models.parts import encode, head_of
 from trainers.pretraining.batches import Batch
 
 
@@ -24,8 +24,7 @@ class MaskedLanguageModel(torch.nn.Module):
     def logits(self, batch: Batch) -> torch.Tensor:
         """Return float32 logits at the masked tokens, shape (M, V); padding is not attended to."""
         with torch.autocast(batch.inputs_BT.device.type, self._autocast, enabled=self._autocast is not None):
-            attention_BT = None if batch.real_BT is None else batch.real_BT.long()
-            hidden_BTH = encoder_of(self.model)(batch.inputs_BT, attention_mask=attention_BT).last_hidden_state
+            hidden_BTH = encode(self.model, batch.inputs_BT, batch.real_BT)
             hidden_MH = hidden_BTH.flatten(0, 1).index_select(0, batch.masked_M)
             logits_MV: torch.Tensor = head_of(self.model)(hidden_MH)
         return logits_MV.float()
