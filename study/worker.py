@@ -116,9 +116,11 @@ class _Worker:
             rows = self._task_rows(result, horizon, reached)
             self._store.write_part(run.key, budget, _part(result.job), rows)
 
+        is_first = self._workers.rank == 0
+        pretraining = self._pretraining_rows(horizon, reached) if is_first else []  # memory, before scoring takes some
         score(Pretrained(reached.model, self._data.tokenizer), jobs, self._workers, store)
-        if self._workers.rank == 0:
-            self._store.write_part(run.key, budget, PRETRAINING, self._pretraining_rows(horizon, reached))
+        if is_first:
+            self._store.write_part(run.key, budget, PRETRAINING, pretraining)
             self._store.finish(run.key, budget)
         self._workers.barrier()
 

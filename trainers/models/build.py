@@ -1,6 +1,7 @@
 """Builds the models of the presets: BERT, ESM and ModernBERT are transformers' own, AlibiBert is ours."""
 
 import math
+from typing import Any
 
 import torch
 from transformers import (
@@ -38,42 +39,43 @@ def model_of(name: str, tokenizer: Tokenizer) -> PreTrainedModel:
     return _BUILDERS[shape.architecture](shape, tokenizer)
 
 
+def _common(shape: ModelPreset, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return what every architecture calls by the same name."""
+    return {
+        "vocab_size": tokenizer.vocabulary_size,
+        "hidden_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "intermediate_size": shape.feed_forward,
+        "initializer_range": shape.spread,
+        "pad_token_id": tokenizer.specials.pad,
+    }
+
+
 def _bert(shape: ModelPreset, tokenizer: Tokenizer) -> BertForMaskedLM:
     return BertForMaskedLM(
         BertConfig(
-            vocab_size=tokenizer.vocabulary_size,
-            hidden_size=shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.feed_forward,
             max_position_embeddings=shape.positions,
             hidden_dropout_prob=shape.dropout,
             attention_probs_dropout_prob=shape.dropout,
-            initializer_range=shape.spread,
-            pad_token_id=tokenizer.specials.pad,
+            **_common(shape, tokenizer),
         )
     )
 
 
 def _esm(shape: ModelPreset, tokenizer: Tokenizer) -> EsmForMaskedLM:
     assert shape.positions is not None
-    pad = tokenizer.specials.pad
     model = EsmForMaskedLM(
         EsmConfig(
-            vocab_size=tokenizer.vocabulary_size,
             mask_token_id=tokenizer.specials.mask,
-            pad_token_id=pad,
-            hidden_size=shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.feed_forward,
-            max_position_embeddings=shape.positions + pad + 1,  # ESM counts positions from behind the padding's id
+            # ESM counts positions from behind the padding's id
+            max_position_embeddings=shape.positions + tokenizer.specials.pad + 1,
             hidden_dropout_prob=shape.dropout,
             attention_probs_dropout_prob=shape.dropout,
-            initializer_range=shape.spread,
             position_embedding_type="absolute",
             emb_layer_norm_before=False,
             token_dropout=False,
+            **_common(shape, tokenizer),
         )
     )
     model.esm.contact_head.requires_grad_(False)  # no loss reaches it, and workers would wait for its gradient
@@ -81,39 +83,22 @@ def _esm(shape: ModelPreset, tokenizer: Tokenizer) -> EsmForMaskedLM:
 
 
 def _alibi_bert(shape: ModelPreset, tokenizer: Tokenizer) -> AlibiBertForMaskedLM:
-    return AlibiBertForMaskedLM(
-        AlibiBertConfig(
-            vocab_size=tokenizer.vocabulary_size,
-            hidden_size=shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.feed_forward,
-            hidden_dropout_prob=shape.dropout,
-            initializer_range=shape.spread,
-            pad_token_id=tokenizer.specials.pad,
-        )
-    )
+    return AlibiBertForMaskedLM(AlibiBertConfig(hidden_dropout_prob=shape.dropout, **_common(shape, tokenizer)))
 
 
 def _modernbert(shape: ModelPreset, tokenizer: Tokenizer) -> ModernBertForMaskedLM:
     specials, rotary = tokenizer.specials, {"rope_type": "default", "rope_theta": _ROTARY_BASE}
     return ModernBertForMaskedLM(
         ModernBertConfig(
-            vocab_size=tokenizer.vocabulary_size,
-            hidden_size=shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.feed_forward,
             max_position_embeddings=shape.positions,
-            initializer_range=shape.spread,
             layer_types=["full_attention"] * shape.layers,
             rope_parameters={"full_attention": rotary, "sliding_attention": rotary},
             decoder_bias=False,
-            pad_token_id=specials.pad,
             bos_token_id=specials.cls,
             cls_token_id=specials.cls,
             eos_token_id=specials.sep,
             sep_token_id=specials.sep,
+            **_common(shape, tokenizer),
         )
     )
 
