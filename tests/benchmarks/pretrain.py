@@ -68,7 +68,7 @@ def against_padding(bench: Bench, runs: int) -> None:
 def against_one_worker(bench: Bench, runs: int) -> None:
     """Print what a second process on a second core brings."""
     two, one = turn_about(runs, lambda: together(bench, 2), lambda: together(bench, 1))
-    show("logo 8 x 512, two workers on two cores", two, one)
+    show("logo 16 x 512, two workers on two cores", two, one)
 
 
 def together(bench: Bench, count: int) -> Run:
@@ -85,7 +85,7 @@ def together(bench: Bench, count: int) -> Run:
     seconds = results.get()
     for process in processes:
         process.join(600)
-    return Run(seconds, 8 * LENGTH)
+    return Run(seconds, 16 * LENGTH)
 
 
 def member(bench: Bench, rank: int, count: int, rendezvous: Path, results: Any) -> None:
@@ -94,7 +94,7 @@ def member(bench: Bench, rank: int, count: int, rendezvous: Path, results: Any) 
     torch.set_num_threads(1)
     address = f"file://{rendezvous}"
     torch.distributed.init_process_group("gloo", address, datetime.timedelta(minutes=10), rank=rank, world_size=count)
-    run = bench.ours("logo", 8, workers=Workers(rank, count, bench.device))
+    run = bench.ours("logo", 16, workers=Workers(rank, count, bench.device))
     if rank == 0:
         results.put(run.seconds)
     torch.distributed.destroy_process_group()
