@@ -191,10 +191,8 @@ def load(folder: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer,
 
 def prune(root: Path, keep: set[int], last: int = 1) -> None:
     """Remove the complete checkpoints that are neither kept nor among the newest."""
-    removable = [step for step in complete(root) if step not in keep]
-    newest = complete(root)[-last:]
-    for step in removable:
-        if step not in newest:
+    for step in complete(root)[:-last]:
+        if step not in keep:
             folder = folder_of(root, step)
             (folder / STATE).unlink()  # first, so that a half-removed checkpoint is not complete
             shutil.rmtree(folder)
