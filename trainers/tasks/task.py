@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from curricula import InputError
 from trainers.genome import bases
 from trainers.models.presets import preset
+from trainers.tokens.kinds import most_tokens
 
 SPLITS = ("train", "dev", "test")
 
@@ -88,15 +89,15 @@ class EvaluationTask:
         Raises:
             InputError: a sequence has more tokens than the model has positions, or fewer bases than k.
         """
-        positions = preset(model_preset).positions
+        shape = preset(model_preset)
         for split, examples in self.splits.items():
             lengths = np.array([len(sequence) for sequence in examples.sequences])
-            tokens = lengths - k + 3  # k-mers, [CLS] and [SEP]
-            if tokens.max() > positions:
-                row = int(tokens.argmax())
+            row = int(lengths.argmax())
+            tokens = most_tokens(shape.tokens, k, int(lengths[row]))
+            if shape.positions is not None and tokens > shape.positions:
                 raise InputError(
-                    f"a sequence must fit the model's {positions} positions, but {self.name}/{split} row {row + 1} "
-                    f"has {lengths[row]} bases, {tokens[row]} tokens at k={k}"
+                    f"a sequence must fit the model's {shape.positions} positions, but {self.name}/{split} row "
+                    f"{row + 1} has {lengths[row]} bases, {tokens} tokens at k={k}"
                 )
             if lengths.min() < k:
                 row = int(lengths.argmin())
