@@ -15,7 +15,7 @@ from curricula import InputError
 from study import cluster, tasks
 from study.progress import Reporter
 from study.provenance import LEAKS
-from study.runs import Run, controls, data_settings
+from study.runs import Run, baselines, controls, data_settings
 from study.spec import StudySpec
 from study.spec_files import parse
 from study.store import Store
@@ -86,12 +86,16 @@ class Study:
         return (self._folder / "runs" / run.key / "failure.json").exists() or self._is_scored(run)
 
     def _is_scored(self, run: Run) -> bool:
-        return all(self._store.is_finished(run.key, budget) for budget in run.budgets(self._spec))
+        return all(
+            self._store.is_finished(run.key, budget, fidelity)
+            for budget in run.budgets(self._spec)
+            for fidelity in run.fidelities(self._spec, budget)
+        )
 
     def run_all(self) -> None:
         """Run whatever of the study is not finished yet."""
         fixed = controls(self._spec)
-        self._run_fixed(fixed)
+        self._run_fixed([*baselines(self._spec), *fixed])
         self._search(fixed)
         self._run_fixed(self._repetitions())
 
@@ -100,15 +104,18 @@ class Study:
         return tasks.objective(self._spec, rows, int(rows["budget"].max()))
 
     def _repetitions(self) -> list[Run]:
-        """Return the best configuration of the search, by dev score at the longest budget, with the other seeds."""
+        """Return the best configuration of the search, by dev score at the longest budget, with every seed.
+
+        The first seed as well: where the search went by cheaper scores, those in full are still missing.
+        """
         rows = self._store.rows()
         rows = rows[(rows["seed"] == 0) & (rows["budget"] == max(self._spec.pretraining.budgets))]
         if rows.empty:
             return []
         best = max(sorted(set(rows["run"])), key=self._final_objective)
         chosen = json.loads((self._folder / "runs" / best / "run.json").read_text())
-        seeds = range(1, self._spec.seeds)
-        return [Run(**{**chosen, "role": "replicate", "seed": seed}) for seed in seeds]
+        first = 0 if self._spec.evaluation.rungs else 1
+        return [Run(**{**chosen, "role": "replicate", "seed": seed}) for seed in range(first, self._spec.seeds)]
 
     def _run_fixed(self, runs: list[Run]) -> None:
         from ray import tune
@@ -209,6 +216,10 @@ def check(spec: StudySpec) -> list[EvaluationTask]:
     else:
         cluster.trials_at_once(spec.cluster, cluster.capacity())
     read = tasks.read(spec)
+    if spec.evaluation.baselines:
+        from study import baselines as compared  # opening models takes torch
+
+        compared.check(spec, tasks.read_whole(spec))
     corpus = data.open_genome(spec.data.genome)
     data.windows(corpus, data_settings(spec))
     if spec.data.difficulty is not None:

@@ -7,7 +7,6 @@ from plotly.subplots import make_subplots
 
 from curricula import Strategy, registry
 from study.costs import REST
-from study.runs import RANDOM_INIT
 from study.schedule import Schedule, rate
 from study.summary import CurriculumLine, Summary
 from trainers.pretraining.checkpoint import evaluations
@@ -42,21 +41,11 @@ def scores(summary: Summary) -> go.Figure:
     figure = go.Figure()
     styles = _styles(summary)
     budgets = summary.spec.pretraining.budgets
+    flat = 0
     for line in summary.lines:
-        if line.curriculum == RANDOM_INIT:
-            score = line.at[0]
-            figure.add_hrect(
-                y0=score.mean - score.spread, y1=score.mean + score.spread, fillcolor="grey", opacity=0.12, line_width=0
-            )
-            figure.add_trace(
-                go.Scatter(
-                    x=[0, max(budgets)],
-                    y=[score.mean] * 2,
-                    name="random_init (band: 1 SD)",
-                    mode="lines",
-                    line={"color": "#555", "dash": "dash"},
-                )
-            )
+        if not line.is_pretrained:
+            figure.add_traces(_level(line, max(budgets), flat))
+            flat += 1
             continue
         figure.add_trace(
             go.Scatter(
@@ -68,10 +57,35 @@ def scores(summary: Summary) -> go.Figure:
                 **_style(styles[line.curriculum]),
             )
         )
-    metric = summary.spec.evaluation.metric.replace("_", " ").replace("mcc", "MCC")
+    metric = summary.spec.evaluation.metric_in_words()
     figure.update_layout(**_LAYOUT, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
     figure.update_xaxes(tickvals=[0, *budgets])
     return figure
+
+
+def _level(line: CurriculumLine, longest: int, number: int) -> list[go.Scatter]:
+    """Draw what no pretraining of this study changes, with a band of one standard deviation."""
+    score, grey = line.at[0], ("#333", "#777", "#555", "#999")[number % 4]
+    low, high = score.mean - score.spread, score.mean + score.spread
+    band = go.Scatter(
+        x=[0, longest, longest, 0],
+        y=[low, low, high, high],
+        fill="toself",
+        fillcolor=grey,
+        opacity=0.08,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        mode="lines",
+    )
+    level = go.Scatter(
+        x=[0, longest],
+        y=[score.mean] * 2,
+        name=f"{line.curriculum} (band: 1 SD)",
+        mode="lines",
+        line={"color": grey, "dash": DASHES[1 + number % (len(DASHES) - 2)], "width": 1.5},
+    )
+    return [band, level]
 
 
 def losses(summary: Summary) -> go.Figure:
@@ -79,7 +93,7 @@ def losses(summary: Summary) -> go.Figure:
     figure = go.Figure()
     styles = _styles(summary)
     for line in summary.lines:
-        if line.curriculum != RANDOM_INIT:
+        if line.is_pretrained:
             figure.add_trace(
                 go.Scatter(
                     x=list(line.loss),
@@ -110,7 +124,7 @@ def schedules(summary: Summary) -> go.Figure:
     """
     horizon = max(summary.spec.pretraining.budgets)
     steps = sorted({round(horizon * part / 200) for part in range(201)})
-    lines = [line for line in summary.lines if line.curriculum != RANDOM_INIT]
+    lines = [line for line in summary.lines if line.is_pretrained]
     curves = {line.curriculum: _schedule(summary, line, horizon, steps) for line in lines}
     titles = [title for title in _SCHEDULED if any(title in curve for curve in curves.values())] or [_RATE]
     figure = make_subplots(rows=1, cols=len(titles), subplot_titles=titles)

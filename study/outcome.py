@@ -9,7 +9,7 @@ from study.progress import Reporter
 from study.report import arguments_in_words, budgets_shown, cells, cost_in_words
 from study.runs import RANDOM_INIT
 from study.spec import StudySpec
-from study.summary import Summary, sentences, summarise
+from study.summary import Summary, scored_at, sentences, summarise
 from study.tracking import Tracker
 
 
@@ -29,8 +29,8 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
 
 def table(summary: Summary) -> Table:
     """Return curriculum, best arguments, score at each budget, and cost, for the terminal."""
-    metric = summary.spec.evaluation.metric
-    shown = Table(title=f"{summary.spec.name}: test {metric} at each step budget (mean ± SD)")
+    metric = summary.spec.evaluation.metric_in_words()
+    shown = Table(title=f"{summary.spec.name}: test {metric} at each step budget (mean ± SD), {scored_at(summary)}")
     shown.add_column("curriculum", no_wrap=True)
     shown.add_column("best arguments")
     for budget in budgets_shown(summary):

@@ -13,6 +13,7 @@ from curricula import InputError
 from study import figures
 from study.engine import saved_spec
 from study.progress import duration, in_words
+from study.published import Group, PublishedLine, mean_of, published_for
 from study.summary import CurriculumLine, Summary, scored_at, sentences, summarise
 from study.tracking import tracking_uri
 from trainers.files import replacing
@@ -93,9 +94,11 @@ def write(summary: Summary, folder: Path) -> Path:
         leaks_excluded=summary.provenance.excluded,
         sentences=sentences(summary),
         scored_at=scored_at(summary),
-        metric=spec.evaluation.metric.replace("_", " ").replace("mcc", "MCC"),
+        metric=spec.evaluation.metric_in_words(),
         tasks=[task.name for task in spec.evaluation.tasks],
         budgets=budgets_shown(summary),
+        by_task=by_task(summary),
+        published=[(line.label, f"{line.mean:.3f}", line.source) for line in _published(summary)],
         costs=[{"name": line.curriculum, **_costs(summary, line)} for line in summary.lines],
         lines=[_row(summary, line) for line in summary.lines],
         figures={
@@ -112,6 +115,38 @@ def write(summary: Summary, folder: Path) -> Path:
     with replacing(folder / REPORT) as temporary:
         temporary.write_text(html)
     return folder / REPORT
+
+
+def by_task(summary: Summary) -> dict[str, list[str]]:
+    """Return a table: a header, then for each task the score of every line at its largest budget, then means.
+
+    Means as the paper of the published figures takes them, of all 27 tasks of GUE without virus/covid, and of those of
+    human DNA and others alone, stand there where their tasks do.
+    """
+    table = {"task": [line.curriculum for line in summary.lines]}
+    for task in summary.spec.evaluation.tasks:
+        table[task.name] = [_score(line.by_task.get(task.name)) for line in summary.lines]
+    groups: tuple[tuple[Group, str], ...] = (
+        ("all", "mean of 27 GUE tasks"),
+        ("human", "mean of human tasks"),
+        ("non_human", "mean of non-human tasks"),
+    )
+    for group, name in groups:
+        means = [mean_of(line.by_task, group) for line in summary.lines]
+        if any(mean is not None for mean in means):
+            table[name] = [_score(mean) for mean in means]
+    return table
+
+
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _published(summary: Summary) -> list[PublishedLine]:
+    """Return published figures, unless this study compares another metric than they have."""
+    evaluation = summary.spec.evaluation
+    names = [task.name for task in evaluation.tasks]
+    return published_for(names) if all(evaluation.metric_of(name) == "mcc" for name in names) else []
 
 
 def _row(summary: Summary, line: CurriculumLine) -> dict[str, Any]:

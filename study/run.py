@@ -54,7 +54,7 @@ def _spec(options: argparse.Namespace) -> StudySpec:
 def _run(spec: StudySpec, resumed: bool) -> int:
     from study import engine, outcome
     from study.progress import Reporter
-    from study.runs import controls
+    from study.runs import baselines, controls
     from study.tracking import Tracker
 
     tasks = None
@@ -62,7 +62,8 @@ def _run(spec: StudySpec, resumed: bool) -> int:
         tasks = engine.check(spec)
         spec = engine.create_folder(spec)
     folder = spec.folder()
-    expected = len(controls(spec)) + spec.search.trials - 1 + spec.seeds - 1
+    fixed = len(controls(spec)) + len(baselines(spec))
+    expected = fixed + spec.search.trials - 1 + spec.seeds - (0 if spec.evaluation.rungs else 1)
     reporter = Reporter(folder, expected, max(spec.pretraining.budgets))
     reporter.say(f"study {spec.name}, {'resumed' if resumed else 'new'}; everything goes to {folder}")
     for reason in registry.broken().values():

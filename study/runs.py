@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from curricula import registry
 from study.spec import CONTROL, StudySpec
+from study.spec_evaluation import FULL
 from trainers.models.presets import preset
 from trainers.settings import DataSettings, Execution, NpmiFormula, PretrainSettings, Sampling
 
 RANDOM_INIT = "random_init"
-Role = Literal["control", "search", "replicate"]
+Role = Literal["control", "search", "replicate", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,9 @@ class Run:
     """What distinguishes one run from the others of its study.
 
     Attributes:
-        role: Why it runs: as a control, to search, or to repeat the best with another seed.
-        curriculum: Name of a curriculum, or `random_init` for the model before any pretraining.
+        role: Why it runs: as a control, to search, to repeat the best with another seed, or as a baseline, which this
+            study does not pretrain.
+        curriculum: Name of a curriculum; `random_init` for the model before any pretraining; or the name of a baseline.
         arguments: All arguments of the curriculum.
         numbers: Searched numbers of `pretraining`, such as the learning rate.
         seed: Number of the repetition, from 0.
@@ -37,7 +40,8 @@ class Run:
     def key(self) -> str:
         """Short unique name; runs that would give the same numbers have the same key, whatever their role."""
         content = json.dumps([self.curriculum, self.arguments, self.numbers, self.seed], sort_keys=True)
-        return f"{self.curriculum}-s{self.seed}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+        name = re.sub(r"[^\w.-]", "~", self.curriculum)  # a baseline may be a path
+        return f"{name[-60:]}-s{self.seed}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     def parameters(self) -> dict[str, Any]:
         """Return arguments and numbers as one flat dictionary."""
@@ -49,7 +53,15 @@ class Run:
 
     def budgets(self, spec: StudySpec) -> list[int]:
         """Return the step budgets at which this run is scored."""
-        return [0] if self.curriculum == RANDOM_INIT else spec.pretraining.budgets
+        return [0] if self.role == "baseline" or self.curriculum == RANDOM_INIT else spec.pretraining.budgets
+
+    def fidelities(self, spec: StudySpec, budget: int) -> list[str]:
+        """Return how this run is scored at a budget: first that by which a search goes there; in full otherwise."""
+        if self.role == "baseline":
+            return [FULL]
+        evaluation = spec.evaluation
+        always = [] if self.role == "search" and budget != max(self.budgets(spec)) else [FULL]
+        return list(dict.fromkeys([evaluation.fidelity_at(budget), *always, *evaluation.also]))
 
     def legs(self, spec: StudySpec) -> list[tuple[int, list[int]]]:
         """Return (horizon, budgets) of each training from scratch that this run consists of."""
@@ -129,6 +141,11 @@ def controls(spec: StudySpec) -> list[Run]:
     """Return the runs that every study has: random initialisation and the constant rate, with every seed."""
     initial = [Run("control", RANDOM_INIT, {}, {}, seed) for seed in range(spec.seeds)]
     return initial + [default_run(spec, CONTROL, "control", seed) for seed in range(spec.seeds)]
+
+
+def baselines(spec: StudySpec) -> list[Run]:
+    """Return what is scored beside the curricula, one run each: their repetitions stand for seeds."""
+    return [Run("baseline", name, {}, {}, 0) for name in spec.evaluation.baselines]
 
 
 def run_of(config: Mapping[str, Any], spec: StudySpec) -> Run:

@@ -196,6 +196,12 @@ class StudySpec(Part):
                 f"pretraining.warmup must be shorter than the longest budget, but got "
                 f"{self.pretraining.warmup} and {max(self.pretraining.budgets)}"
             )
+        for budget in self.evaluation.rungs:
+            if budget not in self.pretraining.budgets[:-1]:
+                raise ValueError(
+                    f"evaluation.rungs must name budgets before the longest, which is always scored in full "
+                    f"({self.pretraining.budgets[:-1]}), but got {budget}"
+                )
         for name, values in self.search.space.items():
             default = getattr(self.pretraining, name)
             if not values.low <= default <= values.high:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from curricula import InputError
 from trainers.files import replacing
 
-PRETRAINING = "pretraining"
+PRETRAINING = "pretraining"  # the task and the fidelity of rows that no task gave
 SCHEMA = pa.schema(
     [
         ("study", pa.string()),
@@ -23,6 +23,7 @@ SCHEMA = pa.schema(
         ("budget", pa.int64()),
         ("horizon", pa.int64()),
         ("branch", pa.string()),
+        ("fidelity", pa.string()),
         ("task", pa.string()),
         ("repetition", pa.int64()),
         ("split", pa.string()),
@@ -42,10 +43,11 @@ class Row:
         budget: Optimiser steps of pretraining before the score.
         horizon: Steps that the schedules spanned.
         branch: `trunk`, or `cooldown` where the learning rate fell to 0 on a branch that ends at this budget.
+        fidelity: `full` for the whole protocol of a task, or the name of a cheaper way that the spec defines.
         task: An evaluation task, or `pretraining` for losses and costs.
         repetition: Fine-tuning seed or few-shot draw.
         split: dev, test, or validation.
-        seconds: Wall time spent on this number alone.
+        seconds: Wall time that this number alone took when it was computed.
     """
 
     study: str
@@ -57,6 +59,7 @@ class Row:
     budget: int
     horizon: int
     branch: str
+    fidelity: str
     task: str
     repetition: int
     split: str
@@ -66,38 +69,39 @@ class Row:
 
 
 class Store:
-    """Rows of one study. A score is on disk the moment it is known; a finished budget is one file."""
+    """Rows of one study. A score is on disk the moment it is known; a budget at one fidelity is one file in the end."""
 
     def __init__(self, folder: Path) -> None:
         self._scores = folder / "scores"
 
-    def _parts(self, run: str, budget: int) -> Path:
-        return self._scores / run / f"{budget:08d}.parts"
+    def _parts(self, run: str, budget: int, fidelity: str) -> Path:
+        return self._scores / run / f"{budget:08d}.{fidelity}.parts"
 
-    def _finished(self, run: str, budget: int) -> Path:
-        return self._scores / run / f"{budget:08d}.parquet"
+    def _finished(self, run: str, budget: int, fidelity: str) -> Path:
+        return self._scores / run / f"{budget:08d}.{fidelity}.parquet"
 
-    def write_part(self, run: str, budget: int, part: str, rows: Iterable[Row]) -> None:
+    def write_part(self, run: str, budget: int, fidelity: str, part: str, rows: Iterable[Row]) -> None:
         """Store some rows of a budget under a name of their own, so that only the others are computed again."""
-        with replacing(self._parts(run, budget) / f"{part.replace('/', '~')}.parquet") as temporary:
+        with replacing(self._parts(run, budget, fidelity) / f"{part.replace('/', '~')}.parquet") as temporary:
             pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA), temporary)
 
-    def has_part(self, run: str, budget: int, part: str) -> bool:
+    def has_part(self, run: str, budget: int, fidelity: str, part: str) -> bool:
         """Whether these rows are stored."""
-        return (self._parts(run, budget) / f"{part.replace('/', '~')}.parquet").exists()
+        return (self._parts(run, budget, fidelity) / f"{part.replace('/', '~')}.parquet").exists()
 
-    def finish(self, run: str, budget: int) -> None:
-        """Join the parts of a budget into one file: the budget is complete."""
-        parts = sorted(self._parts(run, budget).glob("*.parquet"))
-        with replacing(self._finished(run, budget)) as temporary:
+    def finish(self, run: str, budget: int, fidelity: str) -> None:
+        """Join the parts of a budget at one fidelity into one file: it is complete."""
+        folder = self._parts(run, budget, fidelity)
+        parts = sorted(folder.glob("*.parquet"))
+        with replacing(self._finished(run, budget, fidelity)) as temporary:
             pq.write_table(pa.concat_tables([pq.read_table(part) for part in parts]), temporary)
         for part in parts:
             part.unlink()
-        self._parts(run, budget).rmdir()
+        folder.rmdir()
 
-    def is_finished(self, run: str, budget: int) -> bool:
-        """Whether all rows of a budget are stored."""
-        return self._finished(run, budget).exists()
+    def is_finished(self, run: str, budget: int, fidelity: str) -> bool:
+        """Whether all rows of a budget at one fidelity are stored."""
+        return self._finished(run, budget, fidelity).exists()
 
     def rows(self, run: str = "*") -> pd.DataFrame:
         """Return the rows of all finished budgets of one run or of all, in a fixed order.

@@ -10,10 +10,13 @@ from scipy import stats
 
 from curricula.placebo import PREFIX
 from study import tasks
+from study.collapses import Collapse, collapses
+from study.collapses import sentence as collapse_sentence
 from study.costs import Costs, Speed, costs, speed
 from study.provenance import Provenance
 from study.runs import RANDOM_INIT
 from study.spec import CONTROL, StudySpec
+from study.spec_evaluation import CONTROLS
 from study.store import Store
 from trainers.settings import Budget
 
@@ -42,6 +45,7 @@ class CurriculumLine:
         trials: Configurations of this curriculum that were tried.
         costs: Of all its trials.
         speed: Of its first run; None without pretraining.
+        by_task: Mean test score at its largest budget, by task.
     """
 
     curriculum: str
@@ -52,6 +56,12 @@ class CurriculumLine:
     trials: int
     costs: Costs
     speed: Speed | None
+    by_task: dict[str, float]
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether this study pretrained it; otherwise it is the initial model or a baseline."""
+        return max(self.at) > 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """All that table and report show."""
+    """All that table and report show.
+
+    `stopped`: curricula without a score in full, and the budget at which the search stopped the last of their trials.
+    """
 
     spec: StudySpec
     lines: list[CurriculumLine]
@@ -77,27 +90,40 @@ class Summary:
     comparisons: list[Comparison]
     failures: dict[str, str]
     has_cooldown: bool
+    collapses: list[Collapse]
+    stopped: dict[str, int]
 
     @property
     def best(self) -> CurriculumLine | None:
         """The pretrained line with the best dev score at the longest budget; lines are sorted by it."""
-        pretrained = [line for line in self.lines if line.curriculum != RANDOM_INIT]
+        pretrained = [line for line in self.lines if line.is_pretrained]
         return pretrained[0] if pretrained else None
 
 
 def summarise(spec: StudySpec, folder: Path) -> Summary:
     """Read the rows of a study and sum them up."""
     rows = Store(folder).rows()
-    chosen = []
+    chosen, stopped = [], {}
     for curriculum, own in rows.groupby("curriculum"):
         key = _best_run(spec, own)
         line = _line(spec, str(curriculum), own, key)
+        if not line.at:  # the search stopped it where it goes by cheaper scores
+            stopped[str(curriculum)] = int(own["budget"].max())
+            continue
         chosen.append(((max(line.at), _dev(spec, own[own["run"] == key])), line))
     lines = [line for _, line in sorted(chosen, key=lambda entry: entry[0], reverse=True)]
     initial = next((line for line in lines if line.curriculum == RANDOM_INIT), None)
-    comparisons = [_against(spec, rows, line, initial) for line in lines if initial and line is not initial]
-    has_cooldown = bool((rows["branch"] == "cooldown").any())
-    return Summary(spec, lines, Provenance.of(folder), [c for c in comparisons if c], _failures(folder), has_cooldown)
+    comparisons = [_against(spec, rows, line, initial) for line in lines if initial and line.is_pretrained]
+    return Summary(
+        spec=spec,
+        lines=lines,
+        provenance=Provenance.of(folder),
+        comparisons=[comparison for comparison in comparisons if comparison],
+        failures=_failures(folder),
+        has_cooldown=bool((rows["branch"] == "cooldown").any()),
+        collapses=collapses(rows),
+        stopped=stopped,
+    )
 
 
 def _dev(spec: StudySpec, rows: pd.DataFrame) -> float:
@@ -115,7 +141,7 @@ def _best_run(spec: StudySpec, rows: pd.DataFrame) -> str:
 def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> CurriculumLine:
     parameters = rows[rows["run"] == key]["parameters"].iloc[0]
     same = rows[rows["parameters"] == parameters]
-    test = tasks.scores(same, spec.evaluation.metric, "test")
+    test = tasks.scores(spec, same, "test")
     at = {}
     for budget, values in test.groupby("budget"):
         spread = float(values["value"].std(ddof=1)) if len(values) > 1 else 0.0
@@ -130,13 +156,18 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
         trials=len(set(rows[rows["seed"] == 0]["run"])),
         costs=costs(spec, rows),
         speed=speed(rows, key),
+        by_task={} if test.empty else _by_task(test[test["budget"] == test["budget"].max()]),
     )
+
+
+def _by_task(test: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(value) for name, value in test.groupby("task")["value"].mean().items()}
 
 
 def _against(spec: StudySpec, rows: pd.DataFrame, line: CurriculumLine, initial: CurriculumLine) -> Comparison | None:
     """Pair by seed, task and repetition, at the largest budget of the line."""
     budget = max(line.at)
-    test = tasks.scores(rows, spec.evaluation.metric, "test").set_index(["seed", "task", "repetition"])
+    test = tasks.scores(spec, rows, "test").set_index(["seed", "task", "repetition"])
     ours = test[test["run"].isin(line.runs) & (test["budget"] == budget)]["value"]
     theirs = test[test["run"].isin(initial.runs)]["value"]
     paired = (ours - theirs).dropna()
@@ -170,7 +201,7 @@ def sentences(summary: Summary) -> list[str]:
     """Return what the study shows, in words; a curriculum is never said to help without its controls."""
     said = []
     best = summary.best
-    metric = summary.spec.evaluation.metric.replace("_", " ").replace("mcc", "MCC")
+    metric = summary.spec.evaluation.metric_in_words()
     if best is not None and best.loss:
         budget = max(best.loss)
         text = f"After {budget:,} steps under `{best.curriculum}` the validation loss is {best.loss[budget]:.2f} nats"
@@ -179,17 +210,50 @@ def sentences(summary: Summary) -> list[str]:
             text += f" a masked token; guessing from k-mer frequencies alone gives {guess:.2f}"
         said.append(text + ".")
     said += [_comparison_sentence(comparison, metric) for comparison in summary.comparisons]
+    said += _floor_sentences(summary)
     said.append(
         f"No claim is made that one curriculum beats another. With {summary.spec.seeds} seed(s) for the best and for "
         f"the `{CONTROL}` control only, and without the controls for {' and '.join(_missing_controls(summary.spec))}, "
         "differences between curricula in this study are not evidence."
     )
+    said += [
+        f"`{name}` has no score in full: the search, which goes by "
+        f"{summary.spec.evaluation.fidelity_at(budget)} scores there, stopped it at {budget:,} steps."
+        for name, budget in summary.stopped.items()
+    ]
+    collapsed = collapse_sentence(summary.collapses)
+    if collapsed:
+        said.append(collapsed)
     leaks = summary.provenance.leak_sentence()
     if leaks:
         said.append(leaks)
     if summary.failures:
         said.append(f"{len(summary.failures)} run(s) diverged and have no score: {', '.join(summary.failures)}.")
     return said
+
+
+def _floor_sentences(summary: Summary) -> list[str]:
+    """Return on which tasks the best pretrained model is above what needs no pretraining, if that was scored."""
+    best = summary.best
+    floors = [line for line in summary.lines if line.curriculum in CONTROLS]
+    if best is None or not floors:
+        return []
+    said = []
+    for floor in sorted(floors, key=lambda line: line.curriculum):
+        shared = sorted(best.by_task.keys() & floor.by_task.keys())
+        below = [task for task in shared if best.by_task[task] <= floor.by_task[task]]
+        text = (
+            f"The best pretrained model (`{best.curriculum}`) is above `{floor.curriculum}`, which needs no pretraining"
+        )
+        said.append(f"{text}, on {len(shared) - len(below)} of {len(shared)} task(s)" + _not_on(below) + ".")
+    return said
+
+
+def _not_on(names: list[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
+    return f"; it has learnt nothing that counts on {shown}"
 
 
 def _missing_controls(spec: StudySpec) -> list[str]:

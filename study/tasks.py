@@ -5,30 +5,55 @@ from pathlib import Path
 import pandas as pd
 
 from study.spec import StudySpec
-from study.spec_evaluation import TaskSpec
+from study.spec_evaluation import FULL, FidelitySpec, TaskSpec
 from study.store import PRETRAINING
 from trainers import embedded, storage
 from trainers.tasks import facts, gue
 from trainers.tasks.files import read_files, read_task
-from trainers.tasks.task import EvaluationTask
+from trainers.tasks.task import EvaluationTask, Reading
 
 
 def read(spec: StudySpec) -> list[EvaluationTask]:
+    """Read and check all tasks of a study, as its model can read them.
+
+    Raises:
+        InputError: as `read_whole`; or a sequence is too long for the model or too short.
+    """
+    return fitted(spec, read_whole(spec), Reading.of_preset(spec.model.preset, spec.model.k))
+
+
+def read_whole(spec: StudySpec) -> list[EvaluationTask]:
     """Read and check all tasks of a study.
 
     Raises:
-        InputError: a task is missing, malformed, too long for the model, too small for its shots, or not the published
-            one of its name.
+        InputError: a task is missing, malformed, too small for its shots, not the published one of its name, or has
+            letters that the spec does not allow.
+    """
+    evaluation = spec.evaluation
+    entries = evaluation.tasks
+    tasks = [_read_one(spec, entry) for entry in entries]
+    if evaluation.root is not None and not evaluation.allow_modified:
+        _verify_gue([task for task, entry in zip(tasks, entries, strict=True) if entry.train is None])
+    for task, entry in zip(tasks, entries, strict=True):
+        task.check_letters(evaluation.unknown_letters == "unknown", evaluation.lower_case == "fold")
+        for shots in {entry.shots, *(one.shots for one in evaluation.fidelities.values() if applies(one, entry))} - {0}:
+            task.few_shot(shots, 0)
+    return tasks
+
+
+def fitted(spec: StudySpec, tasks: list[EvaluationTask], reading: Reading) -> list[EvaluationTask]:
+    """Return the tasks of a study as a model can read them.
+
+    Raises:
+        InputError: a sequence is too long, and the spec does not ask for it to be cut; or too short.
     """
     entries = spec.evaluation.tasks
-    tasks = [_read_one(spec, entry) for entry in entries]
-    for task, entry in zip(tasks, entries, strict=True):
-        task.check_fits(spec.model.preset, spec.model.k)
-        if entry.shots:
-            task.few_shot(entry.shots, 0)
-    if spec.evaluation.root is not None and not spec.evaluation.allow_modified:
-        _verify_gue([task for task, entry in zip(tasks, entries, strict=True) if entry.train is None])
-    return tasks
+    return [task.fitted(reading, entry.truncate) for task, entry in zip(tasks, entries, strict=True)]
+
+
+def applies(fidelity: FidelitySpec, entry: TaskSpec) -> bool:
+    """Whether a fidelity reads a task."""
+    return not fidelity.tasks or entry.name in fidelity.tasks
 
 
 def _read_one(spec: StudySpec, entry: TaskSpec) -> EvaluationTask:
@@ -57,9 +82,10 @@ def _verify_gue(tasks: list[EvaluationTask]) -> None:
     gue.verify_shorter({task.name: facts.shorter(task) for task in published})
 
 
-def scores(rows: pd.DataFrame, metric: str, split: str) -> pd.DataFrame:
-    """Return the rows of one metric on one split of the evaluation tasks."""
-    return rows[(rows["task"] != PRETRAINING) & (rows["metric"] == metric) & (rows["split"] == split)]
+def scores(spec: StudySpec, rows: pd.DataFrame, split: str, fidelity: str = FULL) -> pd.DataFrame:
+    """Return the rows of each task's own metric on one split, of scores at one fidelity."""
+    asked = rows[(rows["task"] != PRETRAINING) & (rows["split"] == split) & (rows["fidelity"] == fidelity)]
+    return asked[asked["metric"] == asked["task"].map(spec.evaluation.metric_of)]
 
 
 def objective(spec: StudySpec, rows: pd.DataFrame, budget: int) -> float:
@@ -67,5 +93,5 @@ def objective(spec: StudySpec, rows: pd.DataFrame, budget: int) -> float:
 
     Test scores are reported, never searched by.
     """
-    chosen = scores(rows[rows["budget"] == budget], spec.evaluation.metric, "dev")
+    chosen = scores(spec, rows[rows["budget"] == budget], "dev", spec.evaluation.fidelity_at(budget))
     return float(chosen.groupby("task")["value"].mean().mean())

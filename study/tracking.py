@@ -20,6 +20,7 @@ from filelock import FileLock
 from study import tasks
 from study.provenance import Provenance
 from study.spec import StudySpec
+from study.spec_evaluation import FULL
 from study.store import PRETRAINING, Store
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class Tracker:
             return
         client = self._connect()
         run_id = self._find("trial", run) or self._create_child(run, rows)
-        logged = {entry.step for entry in client.get_metric_history(run_id, "score")}
+        logged = {entry.step for entry in client.get_metric_history(run_id, "score_dev")}
         for budget in sorted(set(rows["budget"]) - logged):
             client.log_batch(run_id, metrics=self._metrics(rows[rows["budget"] == budget], int(budget)))
         if status:
@@ -193,9 +194,12 @@ class Tracker:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        test = tasks.scores(rows, self._spec.evaluation.metric, "test").groupby("task")["value"].mean()
-        values = {"score": float(test.mean()), "score_dev": tasks.objective(self._spec, rows, budget)}
-        values |= {f"task/{name}": float(value) for name, value in test.items()}
+        values = {"score_dev": tasks.objective(self._spec, rows, budget)}
+        for fidelity in sorted(set(rows["fidelity"]) - {PRETRAINING}):
+            test = tasks.scores(self._spec, rows, "test", fidelity).groupby("task")["value"].mean()
+            prefix = "" if fidelity == FULL else f"{fidelity}/"
+            values[f"{prefix}score"] = float(test.mean())
+            values |= {f"{prefix}task/{name}": float(value) for name, value in test.items()}
         costs = rows[rows["task"] == PRETRAINING].set_index("metric")["value"]
         parts = {name: f"time/{name.removeprefix('seconds_')}" for name in costs.index if name.startswith("seconds_")}
         values |= {shown: float(costs[name]) for name, shown in {**_SHOWN, **parts}.items() if name in costs.index}

@@ -6,6 +6,7 @@ from typing import Any
 
 from study.runs import Run, run_of
 from study.spec import StudySpec
+from study.spec_evaluation import CONTROLS
 
 _GROUP_TIMEOUT_S = 1800  # a collective that waits longer has lost a worker
 
@@ -18,6 +19,9 @@ def run_trial(config: dict[str, Any], spec_json: str, folder: str) -> None:
 
     spec = StudySpec.model_validate_json(spec_json)
     run = run_of(config, spec)
+    if run.role == "baseline" and run.curriculum in CONTROLS:
+        _score_here(spec, run, Path(folder))
+        return
     cluster = spec.cluster
     resources = {"CPU": cluster.cpus_per_worker}
     if cluster.gpus_per_worker:
@@ -39,6 +43,19 @@ def run_trial(config: dict[str, Any], spec_json: str, folder: str) -> None:
         ),
     )
     trainer.fit()
+
+
+def _score_here(spec: StudySpec, run: Run, folder: Path) -> None:
+    """Score what needs no pretrained model, in this process: a group of workers takes longer to start."""
+    import torch
+    from ray import tune
+
+    from study import baselines
+    from study.scorer import set_threads
+    from trainers.workers import Workers
+
+    set_threads(spec)
+    tune.report(baselines.score(spec, run, folder, Workers(0, 1, torch.device("cpu"))))
 
 
 def train_worker(config: dict[str, Any]) -> None:

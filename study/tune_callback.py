@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from ray import tune
 
 from study import tasks
@@ -11,6 +12,7 @@ from study.messages import GO_ON, STOP, decision_path
 from study.progress import Reporter, in_words
 from study.runs import run_of
 from study.spec import StudySpec
+from study.spec_evaluation import FULL
 from study.store import Store
 from study.tracking import Tracker
 from trainers.files import replacing
@@ -50,14 +52,8 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
             return
         rows = self._store.rows(key)
         at = rows[rows["budget"] == budget]
-        test = tasks.scores(at, self._spec.evaluation.metric, "test").groupby("task")["value"].mean().mean()
-        loss = float(at[at["metric"] == "validation_loss"]["value"].iloc[0])
         self._reporter.reached(key, budget)
-        self._reporter.say(
-            f"{key} at {budget} steps: {self._spec.evaluation.metric} dev {result['objective']:.3f} test {test:.3f}, "
-            f"validation loss {loss:.3f} ({result['workers']} DDP workers over {result['backend']}, "
-            f"processes {', '.join(map(str, result['pids']))})"
-        )
+        self._reporter.say(f"{key} at {budget} steps: {self._scores(at, budget)}{_loss(at)}{_group(result)}")
         self._tracker.log_run(key)
         with replacing(decision_path(self._folder, key, budget)) as temporary:
             temporary.write_text(STOP if result.get("done") else GO_ON)
@@ -78,3 +74,23 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         self._tracker.end_run(key, "FAILED")
         reason = str(getattr(trial, "get_error", lambda: None)() or "unknown error").strip().splitlines()[-1]
         self._reporter.say(f"{key} FAILED: {reason}")
+
+    def _scores(self, rows: pd.DataFrame, budget: int) -> str:
+        """Return dev and test at the fidelity by which the search goes."""
+        evaluation = self._spec.evaluation
+        fidelity = evaluation.fidelity_at(budget)
+        test = tasks.scores(self._spec, rows, "test", fidelity).groupby("task")["value"].mean().mean()
+        metric = evaluation.metric_in_words() + ("" if fidelity == FULL else f" by {fidelity}")
+        return f"{metric} dev {tasks.objective(self._spec, rows, budget):.3f} test {test:.3f}"
+
+
+def _loss(rows: pd.DataFrame) -> str:
+    losses = rows[rows["metric"] == "validation_loss"]["value"]
+    return f", validation loss {losses.iloc[0]:.3f}" if len(losses) else ""
+
+
+def _group(result: dict[str, Any]) -> str:
+    if "pids" not in result:
+        return ""
+    processes = ", ".join(map(str, result["pids"]))
+    return f" ({result['workers']} DDP workers over {result['backend']}, processes {processes})"

@@ -11,19 +11,18 @@ import ray.train
 import ray.train.torch
 import torch
 
-from study import tasks
+from study import baselines, tasks
 from study.measures import measures
 from study.messages import GO_ON, OBJECTIVE, RUNG, decision_path, rung
 from study.runs import Run, data_settings, execution
+from study.scorer import Place, Scorer, set_threads
 from study.spec import StudySpec
-from study.store import PRETRAINING, Row, Store
+from study.store import Store
 from trainers import data
 from trainers.files import replacing
 from trainers.models.pretrained import Pretrained
 from trainers.pretraining.compute import autocast_type
 from trainers.pretraining.loop import Reached, pretrain
-from trainers.scoring import Job, Score, score
-from trainers.settings import Protocol
 from trainers.workers import Workers
 
 _DECISION_TIMEOUT_S = 600
@@ -31,15 +30,27 @@ _DECISION_TIMEOUT_S = 600
 
 def work(spec: StudySpec, run: Run, folder: Path) -> None:
     """Take one run from its first budget to its last, as one rank of the group."""
-    if not spec.cluster.gpus_per_worker:
-        torch.set_num_threads(max(1, int(spec.cluster.cpus_per_worker)))
-    worker = _Worker(spec, run, folder, Workers.current(ray.train.torch.get_device()))
+    set_threads(spec)
+    workers = Workers.current(ray.train.torch.get_device())
+    if run.role == "baseline":
+        ray.train.report(baselines.score(spec, run, folder, workers) | _group(workers))
+        return
+    worker = _Worker(spec, run, folder, workers)
     try:
         for budget in run.budgets(spec):
             if not worker.reach(budget):
                 break
     except FloatingPointError as error:  # every rank sees the same gradient norm, so all of them stop here
         worker.diverged(str(error))
+
+
+def _group(workers: Workers) -> dict[str, Any]:
+    """Return which processes a score came from."""
+    return {
+        "workers": workers.count,
+        "pids": workers.gather(os.getpid()),
+        "backend": torch.distributed.get_backend(),
+    }
 
 
 class _Worker:
@@ -49,14 +60,14 @@ class _Worker:
         self._spec, self._run, self._folder, self._workers = spec, run, folder, workers
         self._store = Store(folder)
         self._data, self._data_sha256 = data.load(data_settings(spec), folder)
-        self._jobs = _jobs(spec)
+        self._scorer = Scorer(spec, run, folder, workers, tasks.read(spec))
         self._training = self._reached()
         self._last_heartbeat = 0.0
 
     def _reached(self) -> Iterator[tuple[int, Reached]]:
         """Yield (horizon, reached) for every budget whose scores are not all stored yet."""
         for horizon, budgets in self._run.legs(self._spec):
-            missing = [budget for budget in budgets if not self._store.is_finished(self._run.key, budget)]
+            missing = [budget for budget in budgets if not self._scorer.is_finished(budget)]
             if not missing:
                 continue
             settings = self._run.settings(self._spec, horizon, self._data_sha256)
@@ -75,19 +86,16 @@ class _Worker:
 
     def reach(self, budget: int) -> bool:
         """Train to the budget and score there, unless that is stored already; report; say whether to go on."""
-        if not self._store.is_finished(self._run.key, budget):
+        if not self._scorer.is_finished(budget):
             horizon, reached = next(self._training)
             self._score(horizon, reached)
-        pids = self._workers.gather(os.getpid())
         ray.train.report(
             {
                 OBJECTIVE: tasks.objective(self._spec, self._store.rows(self._run.key), budget),
                 RUNG: rung(self._spec, budget),
                 "budget": budget,
                 "run": self._run.key,
-                "workers": self._workers.count,
-                "pids": pids,
-                "backend": torch.distributed.get_backend(),
+                **_group(self._workers),
             }
         )
         return self._may_go_on(budget)
@@ -109,68 +117,12 @@ class _Worker:
         return decision.read_text() == GO_ON
 
     def _score(self, horizon: int, reached: Reached) -> None:
-        run, budget = self._run, reached.state.step
-        jobs = [job for job in self._jobs if not self._store.has_part(run.key, budget, _part(job))]
-
-        def store(result: Score) -> None:
-            rows = self._task_rows(result, horizon, reached)
-            self._store.write_part(run.key, budget, _part(result.job), rows)
-
-        is_first = self._workers.rank == 0
-        pretraining = self._pretraining_rows(horizon, reached) if is_first else []  # memory, before scoring takes some
-        score(Pretrained(reached.model, self._data.tokenizer), jobs, self._workers, store)
-        if is_first:
-            self._store.write_part(run.key, budget, PRETRAINING, pretraining)
-            self._store.finish(run.key, budget)
-        self._workers.barrier()
-
-    def _row(self, horizon: int, reached: Reached, **fields: Any) -> Row:
-        run = self._run
-        return Row(
-            study=self._spec.name,
-            run=run.key,
-            role=run.role,
-            curriculum=run.curriculum,
-            parameters=json.dumps(run.parameters(), sort_keys=True),
-            seed=run.seed,
-            budget=reached.state.step,
-            horizon=horizon,
-            branch=reached.branch,
-            **fields,
-        )
-
-    def _task_rows(self, result: Score, horizon: int, reached: Reached) -> list[Row]:
-        task, repetition = result.job.key
-        return [
-            self._row(
-                horizon,
-                reached,
-                task=task,
-                repetition=repetition,
-                split=split,
-                metric=metric,
-                value=value,
-                seconds=result.seconds,
-            )
-            for split, values in (("dev", result.scores.dev), ("test", result.scores.test))
-            for metric, value in values.items()
-        ]
-
-    def _pretraining_rows(self, horizon: int, reached: Reached) -> list[Row]:
-        precision = autocast_type(self._run.settings(self._spec, horizon, self._data_sha256), self._workers.device)
-        return [
-            self._row(
-                horizon,
-                reached,
-                task=PRETRAINING,
-                repetition=0,
-                split="validation",
-                metric=metric,
-                value=value,
-                seconds=reached.state.seconds,
-            )
-            for metric, value in measures(reached, self._workers, self._spec.cluster, precision).items()
-        ]
+        place = Place(reached.state.step, horizon, reached.branch)
+        if self._workers.rank == 0:  # memory is read before scoring takes some
+            precision = autocast_type(self._run.settings(self._spec, horizon, self._data_sha256), self._workers.device)
+            values = measures(reached, self._workers, self._spec.cluster, precision)
+            self._scorer.store_pretraining(values, reached.state.seconds, place)
+        self._scorer.score(Pretrained(reached.model, self._data.tokenizer), place)
 
     def diverged(self, reason: str) -> None:
         """Record that this run has no score at its next budgets, and report chance level to the search."""
@@ -187,26 +139,3 @@ class _Worker:
                 "failure": reason,
             }
         )
-
-
-def _part(job: Job) -> str:
-    task, repetition = job.key
-    return f"{task}-{repetition}"
-
-
-def _jobs(spec: StudySpec) -> list[Job]:
-    """Return every fine-tuning of one checkpoint."""
-    found = []
-    for task, entry in zip(tasks.read(spec), spec.evaluation.tasks, strict=True):
-        protocol = Protocol(
-            epochs=entry.epochs,
-            batch=entry.batch,
-            learning_rate=entry.learning_rate,
-            warmup=entry.warmup,
-            weight_decay=entry.weight_decay,
-            pooling=entry.pooling,
-            dev_every=entry.dev_every,
-            shots=entry.shots,
-        )
-        found += [Job(task, protocol, repetition) for repetition in range(entry.repetitions)]
-    return found

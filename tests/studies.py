@@ -44,10 +44,17 @@ MINI: dict[str, Any] = {
                 "pooling": "mean",
                 "dev_every": 0,
             }
-        ]
+        ],
+        "baselines": [],
     },
 }
-MINI_RUNS = 4  # random_init, constant, linear, and one that TPE proposes
+MINI_RUNS = 5  # kmer_counts, random_init, constant, linear, and one that TPE proposes
+_LADDER: dict[str, Any] = {  # how a whole study scores: cheaply at its first budget, and something else beside
+    "fidelities": {"probe": {"method": "probe"}, "few": {"shots": 4, "repetitions": 1, "epochs": 2}},
+    "rungs": {2: "probe"},
+    "also": ["few"],
+    "baselines": ["kmer_counts"],
+}
 _LIMIT_S = 420
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -58,7 +65,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def write_mini(folder: Path) -> Path:
     """Write the small spec to a file."""
     path = folder / "mini.yaml"
-    path.write_text(yaml.safe_dump(MINI))
+    path.write_text(yaml.safe_dump({**MINI, "evaluation": {**MINI["evaluation"], **_LADDER}}))
     return path
 
 

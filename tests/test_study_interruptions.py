@@ -54,6 +54,20 @@ def test_two_studies_at_once_do_not_disturb_each_other_and_give_the_same_scores(
         assert runs_in_mlflow(undisturbed, name) == sorted(["", *set(first["run"])])
 
 
+def test_the_search_goes_by_the_cheap_scores_of_its_rung_and_the_rest_is_scored_in_full(undisturbed: Path) -> None:
+    rows = rows_of(undisturbed)
+    scored = rows[rows["task"] == "promoters_ecoli"]
+    found = scored.groupby(["role", "budget"])["fidelity"].agg(set).to_dict()
+    assert found["baseline", 0] == {"full"}
+    assert found["control", 0] == {"full", "few"}
+    assert found["control", 2] == {"full", "probe", "few"}
+    assert found["search", 2] == {"probe", "few"}
+    assert found["control", 6] == {"full", "few"}
+    few = scored[scored["fidelity"] == "few"]
+    assert set(few["repetition"]) == {0}
+    assert set(scored[scored["fidelity"] == "full"]["repetition"]) == {0, 1}
+
+
 @pytest.fixture
 def killed(tmp_path: Path) -> Iterator[StudyProcess]:
     """A study whose driver was killed while the third run was at work; Ray's own watchers end the rest."""

@@ -1,10 +1,23 @@
-"""What a spec knows about its curricula."""
+"""What a spec knows about its curricula, tasks and ways of scoring."""
 
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from curricula import InputError
+from study import tasks
 from study.progress import in_words
-from study.runs import controls, default_run
+from study.runs import Run, baselines, controls, default_run
+from study.scorer import protocols
+from study.spec import StudySpec
+from study.spec_evaluation import TaskSpec
 from study.spec_files import parse
 from study.summary import _missing_controls
 from tests.studies import MINI
+from trainers.evaluation.protocol import DEFAULT
 
 
 def spec_with(**curricula):
@@ -41,3 +54,103 @@ def test_a_placebo_searches_what_its_curriculum_searches():
     run = default_run(spec, "placebo_pmi_threshold", "search")
     assert run.settings(spec, 6, "").make_curriculum().seed == 3
     assert run.key != default_run(spec, "pmi_threshold", "search").key
+
+
+def evaluation(**changes: Any) -> dict[str, Any]:
+    return {**MINI["evaluation"], **changes}
+
+
+def with_evaluation(**changes: Any) -> StudySpec:
+    return parse({**MINI, "evaluation": evaluation(**changes)}, "a test")
+
+
+PROBE = {"probe": {"method": "probe"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rungs": {2: "prob"}, "fidelities": PROBE}, "rungs: there is no fidelity `prob` (did you mean `probe`?)"),
+        ({"also": ["full"]}, "also: there is no fidelity `full`"),
+        ({"rungs": {6: "probe"}, "fidelities": PROBE}, "budgets before the longest, which is always scored in full"),
+        ({"rungs": {3: "probe"}, "fidelities": PROBE}, "([2, 4]), but got 3"),
+        ({"fidelities": {"full": {}}}, "a fidelity's name must be a word other than `full`, but got `full`"),
+        ({"fidelities": {"a b": {}}}, "but got `a b`"),
+        ({"fidelities": {"few": {"shots": 5, "share": 0.5}}}, "shots and share exclude each other"),
+        (
+            {"fidelities": {"few": {"tasks": ["promoter_ecoli"]}}},
+            "fidelities.few: there is no task `promoter_ecoli` (did you mean `promoters_ecoli`?)",
+        ),
+        ({"baselines": ["cnn", "cnn"]}, "a baseline must be named once, but got ['cnn', 'cnn']"),
+        ({"tasks": ["tg/*"]}, "a pattern must fit some of GUE's tasks (EMP/H3, "),
+        ({"tasks": [{"name": "tf/0", "dev_every": 0, "patience": 3}]}, "but tf/0 has dev_every=0"),
+        ({"fidelities": {"few": {"share": 0.0}}}, "greater than 0"),
+    ],
+)
+def test_wrong_evaluation_is_refused(changes, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        with_evaluation(**changes)
+
+
+def test_names_and_patterns_stand_for_tasks_with_their_published_protocol():
+    tasks = with_evaluation(tasks=["prom/prom_core_tata", {"name": "mouse/*", "repetitions": 3}]).evaluation.tasks
+    assert [task.name for task in tasks] == ["prom/prom_core_tata", *(f"mouse/{n}" for n in range(5))]
+    assert (tasks[0].epochs, tasks[0].dev_every, tasks[0].warmup_steps, tasks[0].repetitions) == (10, 200, 50, 1)
+    assert (tasks[1].max_steps, tasks[1].warmup_steps, tasks[1].repetitions) == (1000, 30, 3)
+    assert len(with_evaluation(tasks=["gue"]).evaluation.tasks) == 28
+
+
+def test_what_the_spec_says_goes_before_what_is_published():
+    (task,) = with_evaluation(tasks=[{"name": "tf/0", "epochs": 1, "warmup_steps": None}]).evaluation.tasks
+    assert (task.epochs, task.warmup_steps, task.learning_rate) == (1, None, 3e-5)
+
+
+def test_a_task_of_no_suite_has_the_default_protocol():
+    assert TaskSpec(name="mine").protocol() == DEFAULT
+
+
+def test_each_task_is_compared_by_its_own_metric_unless_the_spec_names_one():
+    mixed = with_evaluation(tasks=["tf/0", "virus/covid", {"name": "prom_core", "shots": 10}]).evaluation
+    assert [mixed.metric_of(task.name) for task in mixed.tasks] == ["mcc", "macro_f1", "accuracy"]
+    assert mixed.metric_in_words() == "score"
+    assert mixed.tasks[2].repetitions == 10
+    assert with_evaluation(metric="macro_f1").evaluation.metric_in_words() == "macro f1"
+
+
+def test_a_fidelity_changes_the_protocol_where_it_says_so_and_survives_being_written_down():
+    spec = with_evaluation(
+        fidelities={**PROBE, "part": {"share": 0.25, "epochs": 1}}, rungs={2: "probe"}, also=["part"]
+    )
+    full = spec.evaluation.tasks[0].protocol()
+    assert spec.evaluation.fidelities["part"].protocol(full) == dataclasses.replace(full, share=0.25, epochs=1)
+    assert spec.evaluation.fidelities["probe"].protocol(full) == dataclasses.replace(full, method="probe")
+    assert StudySpec.model_validate_json(spec.model_dump_json()) == spec
+    assert parse(yaml.safe_load(yaml.safe_dump(spec.model_dump(mode="json"))), "written") == spec
+
+
+@pytest.mark.parametrize(
+    ("role", "budget", "expected"),
+    [
+        ("search", 2, ["probe", "few"]),
+        ("search", 4, ["full", "few"]),
+        ("search", 6, ["full", "few"]),
+        ("control", 2, ["probe", "full", "few"]),
+        ("replicate", 2, ["probe", "full", "few"]),
+        ("baseline", 0, ["full"]),
+    ],
+)
+def test_only_a_search_goes_without_full_scores_and_only_at_its_rungs(role, budget, expected):
+    spec = with_evaluation(fidelities={**PROBE, "few": {"shots": 4}}, rungs={2: "probe"}, also=["few"])
+    run = Run(role, "kmer_counts" if role == "baseline" else "constant", {}, {}, 0)
+    assert run.fidelities(spec, budget) == expected
+
+
+def test_the_repetitions_of_a_baseline_stand_for_seeds_too():
+    spec = parse({**MINI, "seeds": 3, "evaluation": evaluation(baselines=["cnn"])}, "a test")
+    (baseline,) = baselines(spec)
+    ((_, protocol, repetitions),) = protocols(spec, tasks.read_whole(spec), baseline, "full")
+    assert protocol.method == "cnn"
+    assert list(repetitions) == list(range(6))
+    model = Run("baseline", "/some/folder", {}, {}, 0)
+    assert protocols(spec, tasks.read_whole(spec), model, "full")[0][1].method == "finetune"
+    assert model.key.startswith("~some~folder-s0-")

@@ -11,22 +11,34 @@ import pytest
 from curricula import InputError
 from study.store import SCHEMA, Row, Store
 
-ROW = Row("s", "linear-s0-1", "search", "linear", "{}", 0, 100, 200, "trunk", "tf/0", 0, "test", "mcc", 0.5, 1.0)
+ROW = Row(
+    "s", "linear-s0-1", "search", "linear", "{}", 0, 100, 200, "trunk", "full", "tf/0", 0, "test", "mcc", 0.5, 1.0
+)
 
 
 def test_a_budget_is_finished_when_its_parts_are_joined(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write_part(ROW.run, 100, "tf/0-0", [ROW])
-    store.write_part(ROW.run, 100, "tf/0-1", [dataclasses.replace(ROW, repetition=1, value=0.7)])
-    assert store.has_part(ROW.run, 100, "tf/0-1")
-    assert not store.has_part(ROW.run, 100, "tf/1-0")
-    assert not store.is_finished(ROW.run, 100)
+    store.write_part(ROW.run, 100, "full", "tf/0-0", [ROW])
+    store.write_part(ROW.run, 100, "full", "tf/0-1", [dataclasses.replace(ROW, repetition=1, value=0.7)])
+    assert store.has_part(ROW.run, 100, "full", "tf/0-1")
+    assert not store.has_part(ROW.run, 100, "full", "tf/1-0")
+    assert not store.has_part(ROW.run, 100, "probe", "tf/0-1")
+    assert not store.is_finished(ROW.run, 100, "full")
     assert store.rows().empty
-    store.finish(ROW.run, 100)
-    assert store.is_finished(ROW.run, 100)
+    store.finish(ROW.run, 100, "full")
+    assert store.is_finished(ROW.run, 100, "full")
+    assert not store.is_finished(ROW.run, 100, "probe")
     assert store.rows(ROW.run)["value"].tolist() == [0.5, 0.7]
     assert store.rows("other").empty
-    assert [path.name for path in (tmp_path / "scores" / ROW.run).iterdir()] == ["00000100.parquet"]
+    assert [path.name for path in (tmp_path / "scores" / ROW.run).iterdir()] == ["00000100.full.parquet"]
+
+
+def test_fidelities_of_a_budget_are_files_of_their_own(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for fidelity, value in (("full", 0.5), ("probe", 0.4)):
+        store.write_part(ROW.run, 100, fidelity, "tf/0-0", [dataclasses.replace(ROW, fidelity=fidelity, value=value)])
+        store.finish(ROW.run, 100, fidelity)
+    assert dict(zip(store.rows()["fidelity"], store.rows()["value"], strict=True)) == {"full": 0.5, "probe": 0.4}
 
 
 def test_a_row_has_the_columns_of_the_schema() -> None:

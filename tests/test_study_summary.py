@@ -38,7 +38,7 @@ def fill(folder: Path, table: list[tuple[Any, ...]], branch: str = "trunk") -> N
         parameters = json.dumps({"learning_rate": 0.9} if run == "linear-9" else {})
         common = ("mini", run, "search", curriculum, parameters, seed, budget, 6, branch)
         rows = [
-            Row(*common, "promoters_ecoli", number, split, "mcc", value, 3.0)
+            Row(*common, "full", "promoters_ecoli", number, split, "mcc", value, 3.0)
             for number, scores in enumerate(repetitions)
             for split, value in zip(("dev", "test"), scores, strict=True)
         ]
@@ -54,9 +54,12 @@ def fill(folder: Path, table: list[tuple[Any, ...]], branch: str = "trunk") -> N
             speed = {"tokens_per_second": 1234.0, "mfu": 0.25}
             costs |= speed | {"seconds_forward": 0.25 * budget, "seconds_backward": 0.5 * budget}
             costs["seconds_communication"] = 0.125 * budget
-        rows += [Row(*common, "pretraining", 0, "validation", name, value, 0.0) for name, value in costs.items()]
-        store.write_part(run, budget, "all", rows)
-        store.finish(run, budget)
+        rows += [
+            Row(*common, "pretraining", "pretraining", 0, "validation", name, value, 0.0)
+            for name, value in costs.items()
+        ]
+        store.write_part(run, budget, "full", "all", rows)
+        store.finish(run, budget, "full")
     (folder / "provenance.json").write_text(json.dumps({"unigram_loss": 2.7, "corpus": {"source": "a test"}}))
 
 
@@ -197,7 +200,11 @@ def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_pa
     assert outcome.table(summary).row_count == 3
     assert {trace.name for trace in figures.losses(summary).data} == {"constant", "linear"}
     assert {trace.name for trace in figures.schedules(summary).data} == {"constant", "linear"}
-    assert len(figures.scores(summary).data) == 3
+    assert [trace.name for trace in figures.scores(summary).data if trace.name] == [
+        "constant",
+        "linear",
+        "random_init (band: 1 SD)",
+    ]
     page = report.write(summary, tmp_path).read_text()
     assert "https://cdn" not in page.partition("<body>")[2]
     assert page.count('class="plotly-graph-div"') == 4
@@ -220,3 +227,57 @@ def test_a_curriculum_whose_first_seed_failed_is_still_shown(spec: StudySpec, tm
     fill(tmp_path, [TABLE[4]])
     (line,) = summarise(spec, tmp_path).lines
     assert line.runs == ["constant-1"]
+
+
+FLOORS = [("kmer_counts-0", "kmer_counts", 0, 0, (0.8, 0.65), (0.8, 0.65)), ("cnn-0", "cnn", 0, 0, (0.7, 0.10))]
+
+
+def test_what_needs_no_pretraining_is_a_line_of_its_own_and_never_the_best(spec: StudySpec, tmp_path: Path) -> None:
+    fill(tmp_path, [*TABLE, *FLOORS])
+    summary = summarise(spec, tmp_path)
+    assert summary.best is not None
+    assert summary.best.curriculum == "constant"
+    assert [line.curriculum for line in summary.lines if not line.is_pretrained] == ["kmer_counts", "cnn", RANDOM_INIT]
+    assert {comparison.curriculum for comparison in summary.comparisons} == {"constant", "linear"}
+    said = " ".join(sentences(summary))
+    best = "The best pretrained model (`constant`) is above"  # its mean is 0.633
+    assert f"{best} `cnn`, which needs no pretraining, on 1 of 1 task(s)." in said
+    assert (
+        f"{best} `kmer_counts`, which needs no pretraining, on 0 of 1 task(s); "
+        "it has learnt nothing that counts on promoters_ecoli." in said
+    )
+    names = [trace.name for trace in figures.scores(summary).data if trace.name]
+    assert names[-3:] == ["kmer_counts (band: 1 SD)", "cnn (band: 1 SD)", "random_init (band: 1 SD)"]
+    assert report.by_task(summary)["promoters_ecoli"] == ["0.633", "0.100", "0.650", "0.100", "0.217"]
+    assert "task by task" in report.write(summary, tmp_path).read_text().lower()
+
+
+def test_a_collapse_is_told_and_stays_in_the_mean(spec: StudySpec, tmp_path: Path) -> None:
+    fill(tmp_path, [("constant-0", "constant", 0, 6, (0.5, 0.6), (0.5, 0.0))])
+    summary = summarise(spec, tmp_path)
+    assert summary.lines[0].at[6].mean == pytest.approx(0.3)
+    assert any("1 fine-tuning(s) collapsed" in sentence for sentence in sentences(summary))
+
+
+def test_scores_at_a_cheaper_fidelity_are_no_line(spec: StudySpec, tmp_path: Path) -> None:
+    fill(tmp_path, TABLE)
+    common = ("mini", "step-0", "search", "step", "{}", 0, 2, 6, "trunk", "probe", "promoters_ecoli", 0)
+    store = Store(tmp_path)
+    store.write_part("step-0", 2, "probe", "all", [Row(*common, split, "mcc", 0.99, 1.0) for split in ("dev", "test")])
+    store.finish("step-0", 2, "probe")
+    summary = summarise(spec, tmp_path)
+    assert "step" not in {line.curriculum for line in summary.lines}
+    assert any(sentence.startswith("`step` has no score in full") for sentence in sentences(summary))
+
+
+GUE = {"evaluation": {"tasks": [{"name": "tf/0"}, {"name": "mouse/0"}], "root": "/somewhere"}}
+
+
+def test_published_figures_stand_beside_scores_of_the_same_metric(tmp_path: Path) -> None:
+    spec = parse({**json.loads(json.dumps(MINI)), **GUE}, "test")
+    fill(tmp_path, TABLE)
+    summary = summarise(spec, tmp_path)
+    page = report.write(summary, tmp_path).read_text()
+    assert "DNABERT, random, 120,000 steps (published)" in page
+    other = parse({**json.loads(json.dumps(MINI)), "evaluation": {**GUE["evaluation"], "metric": "accuracy"}}, "test")
+    assert "(published)" not in report.write(summarise(other, tmp_path), tmp_path).read_text()

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from curricula import InputError
 from trainers.tasks.files import read_task
-from trainers.tasks.task import SPLITS, EvaluationTask, Examples
+from trainers.tasks.task import SPLITS, EvaluationTask, Examples, Reading, make_task
 
 GOOD = "sequence,label\nACGT,0\nTTTT,1\nGGGG,0\nCCCC,1\n"
 
@@ -97,21 +98,51 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
     ("length", "k", "message"),
     [
         (515, 6, None),
-        (516, 6, "fit the model's 512 positions, but little/train row 2 has 516 bases, 513 tokens at k=6"),
+        (516, 6, "fit the 512 positions of logo at k=6 .*, but little/train row 2 has 516 bases, 513 tokens"),
         (511, 2, None),
-        (512, 2, "has 512 bases, 513 tokens at k=2"),
+        (512, 2, "of logo at k=2 .* has 512 bases, 513 tokens"),
         (6, 6, None),
-        (5, 6, "at least k=6 bases, but little/train row 2 has 5"),
-        (0, 1, "at least k=1 bases, but little/train row 2 has 0"),
+        (5, 6, "at least 6 bases, as a token of logo at k=6 has, but little/train row 2 has 5"),
+        (0, 1, "at least 1 bases, as a token of logo at k=1 has, but little/train row 2 has 0"),
     ],
 )
 def test_sequences_must_fit_the_model(length, k, message):
     task = task_of(["ACGTACGT", "A" * length], [0, 1])
     if message is None:
-        task.check_fits("logo", k)
+        assert task.fitted(Reading.of_preset("logo", k)) is task
     else:
         with pytest.raises(InputError, match=message):
-            task.check_fits("logo", k)
+            task.fitted(Reading.of_preset("logo", k))
+
+
+@pytest.mark.parametrize(
+    ("preset", "k", "most"), [("logo", 6, 515), ("dnabert", 3, 512), ("nt_tiny", 6, None), ("dnabert2", 6, 10**6)]
+)
+def test_too_long_sequences_are_cut_where_that_is_asked_and_counted(preset, k, most):
+    reading = Reading.of_preset(preset, k)
+    task = task_of(["ACGTACGT", "A" * 10**6, "C" * 10**6], [0, 1, 1])
+    cut = task.fitted(reading, truncate=True)
+    lengths = [len(sequence) for sequence in cut.splits["train"].sequences]
+    assert lengths[0] == 8
+    if reading.positions is None:
+        assert cut is task
+        return
+    assert lengths[1] == lengths[2]
+    assert reading.tokens_of(lengths[1]) <= reading.positions < reading.tokens_of(lengths[1] + k)
+    assert most is None or lengths[1] == most
+    assert cut.card["truncated"]["train"] == 2
+    assert cut.splits["train"].labels.tolist() == [0, 1, 1]
+    assert cut.fitted(reading) is cut
+
+
+def test_letters_that_the_spec_does_not_allow_are_refused_with_their_row():
+    table = pa.table({"sequence": ["ACGT", "ACGTN", "acgt"], "label": [0, 1, 1]})
+    task = make_task("little", dict.fromkeys(SPLITS, table), {split: f"{split}.csv" for split in SPLITS})
+    task.check_letters(unknown=True, lower_case=True)
+    with pytest.raises(InputError, match=r"A, C, G and T only .*, but train.csv:3 has N"):
+        task.check_letters(unknown=False, lower_case=True)
+    with pytest.raises(InputError, match=r"in upper case .*, but train.csv:4 is not"):
+        task.check_letters(unknown=True, lower_case=False)
 
 
 def test_few_shots_are_balanced_and_a_function_of_shots_and_draw():
@@ -142,7 +173,7 @@ def test_gue_tasks_have_the_published_rows(shared, name, rows, length):
     assert task.classes == 2
     assert {len(sequence) for sequence in task.splits["train"].sequences} == {length}
     for model in ("dnabert", "nucleotide_transformer", "dnabert2"):  # ALiBi has no last position
-        task.check_fits(model, 6)
+        task.fitted(Reading.of_preset(model, 6))
 
 
 def test_a_huge_label_is_refused_at_once(tmp_path):

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from curricula import InputError
 from trainers.models.exported import card_of_checkpoint, card_of_published, export, loading
-from trainers.models.pretrained import open_checkpoint
-from trainers.models.published import published
-from trainers.pretraining import checkpoint
+from trainers.models.opened import is_checkpoint, opened
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,14 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(place: str, out: Path) -> None:
-    folder = Path(place)
-    if (folder / checkpoint.SETTINGS).exists():
-        pretrained = open_checkpoint(folder)
-        text = card_of_checkpoint(folder, pretrained)
-    else:
-        pretrained = published(place)
-        text = card_of_published(place, pretrained)
-    export(pretrained, out, text)
+    pretrained = opened(place)
+    card = card_of_checkpoint(Path(place), pretrained) if is_checkpoint(place) else card_of_published(place, pretrained)
+    export(pretrained, out, card)
     lines = (line.partition("  #")[0] for line in loading(pretrained, str(out)).splitlines())
     print(f"load it with: {'; '.join(lines)}")
 

@@ -268,28 +268,3 @@ class Execution:
 
 
 PLAIN = Execution()
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How a task is fine-tuned.
-
-    Attributes:
-        epochs: Passes over the training examples.
-        batch: Sequences an optimiser step.
-        learning_rate: Peak; linear warm-up and decay.
-        warmup: Share of the steps spent warming up, in [0, 1).
-        weight_decay: AdamW's.
-        pooling: What the classifier sees: BERT's pooled [CLS], or the mean over the k-mers.
-        dev_every: Steps between looks at the dev loss, of which the best model is kept; 0 keeps the last model.
-        shots: Training examples a class; 0 for all.
-    """
-
-    epochs: int
-    batch: int
-    learning_rate: float
-    warmup: float
-    weight_decay: float
-    pooling: Literal["cls", "mean"]
-    dev_every: int
-    shots: int

@@ -16,7 +16,7 @@ from study.spec_files import load
 from study.worker import _jobs
 from tests import runs
 from trainers import data
-from trainers.finetune import finetune
+from trainers.evaluation.finetune import finetune
 from trainers.models.pretrained import Pretrained
 from trainers.pretraining.loop import Reached, pretrain
 from trainers.settings import DataSettings, PretrainSettings

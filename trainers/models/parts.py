@@ -16,15 +16,18 @@ def encode(model: PreTrainedModel, inputs_BT: torch.Tensor, real_BT: torch.Tenso
     """Return the last hidden states, shape (B, T, H).
 
     Args:
-        model: Of any architecture.
+        model: Of any architecture, or its encoder alone.
         inputs_BT: Token ids, special ones included.
         real_BT: False in padding, which is not attended to; None where there is none. A ready mask over attention is
             given where it is taken: transformers would ask a GPU whether one of two dimensions hides anything.
     """
-    mask = real_BT
-    if real_BT is not None and model.config.model_type in ("bert", "modernbert"):
+    encoder, name = encoder_of(model), model.config.model_type
+    mask, read = real_BT, {"input_ids": inputs_BT}
+    if real_BT is not None and name == "esm":  # its embeddings want the mask of two dimensions, its attention not
+        read = {"inputs_embeds": encoder.embeddings(inputs_BT, attention_mask=real_BT)}
+    if real_BT is not None and name in ("bert", "esm", "modernbert"):
         mask = real_BT[:, None, None, :]
-    hidden_BTH: torch.Tensor = encoder_of(model)(inputs_BT, attention_mask=mask).last_hidden_state
+    hidden_BTH: torch.Tensor = encoder(**read, attention_mask=mask).last_hidden_state
     return hidden_BTH
 
 

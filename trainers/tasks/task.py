@@ -1,7 +1,8 @@
 """Labelled sequences on which a pretrained model is scored, checked row by row."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import bisect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from trainers.models.presets import preset
 from trainers.tokens.kinds import most_tokens
 
 SPLITS = ("train", "dev", "test")
+_KNOWN = frozenset("ACGT")
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Examples:
-    """Sequences and their classes (int64, shape (examples,))."""
+    """Sequences and their classes (int64, shape (examples,)).
+
+    `first_folded` is the first row that was written in lower case, at least in part; None where none was.
+    """
 
     sequences: list[str]
     labels: NDArray[np.int64]
+    first_folded: int | None = None
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -48,6 +54,34 @@ class Examples:
     def take(self, rows: NDArray[np.int64]) -> "Examples":
         """Return these rows."""
         return Examples([self.sequences[row] for row in rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model can read.
+
+    Attributes:
+        model: Its name, for errors.
+        least: Bases of the shortest sequence.
+        positions: Tokens of the longest, special ones included; None for any length.
+        tokens_of: Most tokens of so many bases, special ones included.
+    """
+
+    model: str
+    least: int
+    positions: int | None
+    tokens_of: Callable[[int], int]
+
+    @classmethod
+    def of_preset(cls, name: str, k: int) -> "Reading":
+        """Describe a model of our own."""
+        shape = preset(name)
+        described = f"{name} at k={k}"
+        return cls(described, k, shape.positions, lambda bases: most_tokens(shape.tokens, k, bases))
+
+    def most_bases(self, bases: int) -> int:
+        """Return how many bases, up to `bases`, fit for certain."""
+        return bisect.bisect_right(range(bases + 1), self.positions or 2**62, key=self.tokens_of) - 1
 
 
 @dataclass(frozen=True)
@@ -83,28 +117,74 @@ class EvaluationTask:
             rows.append(generator.permutation(members)[:shots])
         return train.take(np.sort(np.concatenate(rows)))
 
-    def check_fits(self, model_preset: str, k: int) -> None:
-        """Refuse sequences that the model cannot read whole.
+    def training(self, shots: int, share: float, repetition: int) -> Examples:
+        """Return the training examples of one repetition: all, a few of each class, or a share of them.
 
         Raises:
-            InputError: a sequence has more tokens than the model has positions, or fewer bases than k.
+            InputError: a class has fewer examples than shots.
         """
-        shape = preset(model_preset)
+        if shots:
+            return self.few_shot(shots, repetition)
+        train = self.splits["train"]
+        if share == 1.0:
+            return train
+        chosen = np.random.default_rng([len(train), repetition]).permutation(len(train))
+        return train.take(np.sort(chosen[: max(1, round(share * len(train)))]))
+
+    def check_letters(self, unknown: bool, lower_case: bool) -> None:
+        """Refuse sequences with letters other than A, C, G and T, or written in lower case, unless they are allowed.
+
+        Raises:
+            InputError: the first such row.
+        """
+        for split, examples in self.splits.items():
+            if not lower_case and examples.first_folded is not None:
+                raise InputError(
+                    f"a sequence must be in upper case where evaluation.lower_case is `refuse`, but "
+                    f"{self.at(split, examples.first_folded)} is not"
+                )
+            if unknown or set("".join(examples.sequences)) <= _KNOWN:
+                continue
+            row = next(row for row, sequence in enumerate(examples.sequences) if not _KNOWN.issuperset(sequence))
+            letter = next(letter for letter in examples.sequences[row] if letter not in _KNOWN)
+            raise InputError(
+                f"a sequence must hold A, C, G and T only where evaluation.unknown_letters is `refuse`, but "
+                f"{self.at(split, row)} has {letter}"
+            )
+
+    def fitted(self, reading: Reading, truncate: bool = False) -> "EvaluationTask":
+        """Return the task as a model can read it; the card says how many sequences were cut behind their start.
+
+        Args:
+            reading: What the model can read.
+            truncate: Whether sequences that are too long are cut; otherwise they are errors.
+
+        Raises:
+            InputError: a sequence has more tokens than the model has positions, or fewer bases than a token.
+        """
+        splits, cut = {}, {}
         for split, examples in self.splits.items():
             lengths = np.array([len(sequence) for sequence in examples.sequences])
-            row = int(lengths.argmax())
-            tokens = most_tokens(shape.tokens, k, int(lengths[row]))
-            if shape.positions is not None and tokens > shape.positions:
-                raise InputError(
-                    f"a sequence must fit the model's {shape.positions} positions, but {self.name}/{split} row "
-                    f"{row + 1} has {lengths[row]} bases, {tokens} tokens at k={k}"
-                )
-            if lengths.min() < k:
+            if lengths.min() < reading.least:
                 row = int(lengths.argmin())
                 raise InputError(
-                    f"a sequence must have at least k={k} bases, but {self.name}/{split} row {row + 1} "
-                    f"has {lengths[row]}"
+                    f"a sequence must have at least {reading.least} bases, as a token of {reading.model} has, but "
+                    f"{self.at(split, row)} has {lengths[row]}"
                 )
+            row = int(lengths.argmax())
+            tokens = reading.tokens_of(int(lengths[row]))
+            splits[split] = examples
+            if reading.positions is None or tokens <= reading.positions:
+                continue
+            if not truncate:
+                raise InputError(
+                    f"a sequence must fit the {reading.positions} positions of {reading.model} (or `truncate: true` "
+                    f"cuts it), but {self.at(split, row)} has {lengths[row]} bases, {tokens} tokens"
+                )
+            most = reading.most_bases(int(lengths[row]))
+            splits[split] = replace(examples, sequences=[sequence[:most] for sequence in examples.sequences])
+            cut[split] = int(np.count_nonzero(lengths > most))
+        return replace(self, splits=splits, card={**self.card, "truncated": cut}) if cut else self
 
 
 def tests_of(tasks: Iterable[EvaluationTask]) -> dict[str, list[str]]:
@@ -165,12 +245,13 @@ def examples_of(table: pa.Table, origin: Origin) -> Examples:
         raise InputError(f"every row must have a sequence and a label from 0, but {place} has not")
     labels = table["label"].to_numpy().astype(np.int64)
     text = pc.utf8_upper(table["sequence"])
+    folded = pc.index(pc.equal(text, table["sequence"]), False).as_py()
     sequences: list[str] = text.to_pylist()
     if not bases.NUCLEOTIDES.issuperset("".join(sequences)):
         row = next(row for row, sequence in enumerate(sequences) if not bases.NUCLEOTIDES.issuperset(sequence))
         written = _short(table["sequence"][row].as_py())
         raise InputError(f"a sequence may hold nucleotide letters only, but {origin.at(row)} is {written}")
-    return Examples(sequences, labels)
+    return Examples(sequences, labels, None if folded < 0 else folded)
 
 
 def _short(sequence: str) -> str:

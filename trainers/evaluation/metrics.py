@@ -1,8 +1,18 @@
 """Scores of predicted classes, by scikit-learn."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """What one trained classifier showed: metrics of the dev and of the test split, by metric name."""
+
+    dev: dict[str, float]
+    test: dict[str, float]
 
 
 def score(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> dict[str, float]:

@@ -1,0 +1,45 @@
+"""What a study is compared with and does not pretrain: k-mer counts, a small CNN, and published models."""
+
+from pathlib import Path
+from typing import Any
+
+from study import tasks
+from study.messages import OBJECTIVE, RUNG
+from study.runs import Run
+from study.scorer import Place, Scorer
+from study.spec import StudySpec
+from study.spec_evaluation import CONTROLS
+from study.store import Store
+from trainers.models.opened import opened, reading_of
+from trainers.tasks.task import EvaluationTask
+from trainers.workers import Workers
+
+
+def reads_letters(run: Run) -> bool:
+    """Whether a run needs no pretrained model, and so no group of workers."""
+    return run.role == "baseline" and run.curriculum in CONTROLS
+
+
+def check(spec: StudySpec, read: list[EvaluationTask]) -> None:
+    """Open every model that a study is compared with, and see whether it can read the tasks.
+
+    Raises:
+        InputError: there is no such model, or a sequence does not fit it.
+    """
+    for place in spec.evaluation.baselines:
+        if place not in CONTROLS:
+            tasks.fitted(spec, read, reading_of(opened(place), place))
+
+
+def score(spec: StudySpec, run: Run, folder: Path, workers: Workers) -> dict[str, Any]:
+    """Score a baseline unless that is stored already; return what Tune hears of it."""
+    pretrained, read = None, tasks.read_whole(spec)
+    if not reads_letters(run):
+        pretrained = opened(run.curriculum)
+        pretrained.model.to(workers.device)
+        read = tasks.fitted(spec, read, reading_of(pretrained, run.curriculum))
+    scorer = Scorer(spec, run, folder, workers, read)
+    if not scorer.is_finished(0):
+        scorer.score(pretrained, Place(budget=0, horizon=0, branch="none"))
+    objective = tasks.objective(spec, Store(folder).rows(run.key), 0)
+    return {OBJECTIVE: objective, RUNG: 0.0, "budget": 0, "run": run.key}

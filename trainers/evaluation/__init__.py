@@ -1,0 +1,1 @@
+"""How a pretrained model is scored on labelled sequences."""
