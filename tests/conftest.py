@@ -97,11 +97,11 @@ def difficulty_6(genome: Corpus) -> Difficulty:
 
 
 @pytest.fixture
-def chrome(browser: Chrome) -> Chrome:
-    """Give the browser without a page of an earlier test, which would go on asking a server that is gone."""
-    browser.get("about:blank")
+def chrome(browser: Chrome) -> Iterator[Chrome]:
+    """Give the browser; its page goes with the test, or it would go on drawing or asking a server that is gone."""
     browser.get_log("browser")  # what is read is forgotten
-    return browser
+    yield browser
+    browser.get("about:blank")
 
 
 @pytest.fixture(scope="session")

@@ -236,8 +236,9 @@ def test_the_page_draws_every_figure_without_an_error(page: Path, chrome: Chrome
 
 def test_the_page_shows_hidden_and_readable_bases_of_one_stretch(page: Path, chrome: Chrome) -> None:
     chrome.get(page.as_uri())
+    # start, middle and end of five curricula; the middle of cm_step has two parts
+    WebDriverWait(chrome, 30).until(lambda shown: len(shown.find_elements(By.CSS_SELECTOR, "pre.dna")) == 16)
     stretches = chrome.find_elements(By.CSS_SELECTOR, "pre.dna")
-    assert len(stretches) == 16  # start, middle and end of five curricula; the middle of cm_step has two parts
     assert len({stretch.text for stretch in stretches}) == 1
     assert len(stretches[0].text) == 60
     hidden, readable = (chrome.find_element(By.CSS_SELECTOR, f"pre .{kind}") for kind in ("hidden", "readable"))
