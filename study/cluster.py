@@ -23,7 +23,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results are our rows; CSV, JSON and TensorBoard copies are not read
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C must end the study at once; it resumes from its own rows
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped trial is told so, and needs some seconds to end its group
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped trial is told so, and waits for its group to leave the run
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; ours say the same in our terms
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -108,6 +108,24 @@ def trials_at_once(spec: ClusterSpec, available: dict[str, float]) -> int:
     return max(1, min(int(fits), spec.concurrent_trials or int(fits)))
 
 
+def _dashboard() -> dict[str, Any]:
+    """Return options with which Ray frees what a dead group held: its cleaner asks the dashboard who lives.
+
+    Without a dashboard it never does (ray#54305). It also looks for the dashboard's address among all clusters of the
+    machine, and gives up where two studies run at once, unless the environment says which is its own.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
+    return {
+        "include_dashboard": True,
+        "dashboard_host": "127.0.0.1",
+        "dashboard_port": port,
+        "runtime_env": {"env_vars": environment},
+    }
+
+
 @contextmanager
 def connected(spec: ClusterSpec) -> Iterator[int]:
     """Connect to Ray for the length of a study; gives the number of trials that may run at once.
@@ -125,9 +143,7 @@ def connected(spec: ClusterSpec) -> Iterator[int]:
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if is_local:
-        # without the dashboard process, placement groups of stopped trials are never freed (ray#54305)
-        options |= {"address": "local", "num_cpus": local_cpus(), "include_dashboard": True}
-        options |= {"dashboard_host": "127.0.0.1"}
+        options |= {"address": "local", "num_cpus": local_cpus(), **_dashboard()}
     else:
         options |= {"runtime_env": {"env_vars": _ENVIRONMENT}}
     try:

@@ -1,6 +1,5 @@
-"""One trial: a Tune function that starts one DDP group for the trial's whole life and forwards its reports."""
+"""One trial: a Tune function that has a run done and forwards what it reports."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -8,41 +7,20 @@ from study.runs import Run, run_of
 from study.spec import StudySpec
 from study.spec_evaluation import CONTROLS
 
-_GROUP_TIMEOUT_S = 1800  # a collective that waits longer has lost a worker
-
 
 def run_trial(config: dict[str, Any], spec_json: str, folder: str) -> None:
     """Train and score one run; returns when all its budgets are reported."""
-    from ray.train.torch import TorchConfig, TorchTrainer
-    from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
-    from ray.tune.integration.ray_train import TuneReportCallback
+    from ray import tune
+
+    from study.group import Group
 
     spec = StudySpec.model_validate_json(spec_json)
     run = run_of(config, spec)
     if run.role == "baseline" and run.curriculum in CONTROLS:
         _score_here(spec, run, Path(folder))
         return
-    cluster = spec.cluster
-    resources = {"CPU": cluster.cpus_per_worker}
-    if cluster.gpus_per_worker:
-        resources["GPU"] = cluster.gpus_per_worker
-    trainer = TorchTrainer(
-        train_worker,
-        train_loop_config={"spec": spec_json, "run": run.to_dict(), "folder": folder},
-        torch_config=TorchConfig(backend="nccl" if cluster.gpus_per_worker else "gloo", timeout_s=_GROUP_TIMEOUT_S),
-        scaling_config=ScalingConfig(
-            num_workers=cluster.workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=resources
-        ),
-        run_config=RunConfig(
-            name=f"{run.key}-{time.time_ns()}",
-            storage_path=str(Path(folder) / "scratch" / "train"),
-            failure_config=FailureConfig(
-                max_failures=cluster.max_failures, controller_failure_limit=cluster.max_failures
-            ),
-            callbacks=[TuneReportCallback()],
-        ),
-    )
-    trainer.fit()
+    for result in Group.kept(spec_json, Path(folder)).do(run):
+        tune.report(result)
 
 
 def _score_here(spec: StudySpec, run: Run, folder: Path) -> None:
@@ -56,10 +34,3 @@ def _score_here(spec: StudySpec, run: Run, folder: Path) -> None:
 
     set_threads(spec)
     tune.report(baselines.score(spec, run, folder, Workers(0, 1, torch.device("cpu"))))
-
-
-def train_worker(config: dict[str, Any]) -> None:
-    """Hand over to `study.worker`, which loads torch and transformers; the trial's own process need not."""
-    from study.worker import work
-
-    work(StudySpec.model_validate_json(config["spec"]), Run(**config["run"]), Path(config["folder"]))

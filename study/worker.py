@@ -3,24 +3,24 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import ray.train
-import ray.train.torch
 import torch
 
 from study import baselines, tasks
+from study.group import Report
 from study.measures import measures
 from study.messages import GO_ON, OBJECTIVE, RUNG, decision_path, rung
 from study.runs import Run, data_settings, execution
-from study.scorer import Place, Scorer, set_threads
+from study.scorer import Place, Scorer
 from study.spec import StudySpec
 from study.store import Store
 from trainers import data
 from trainers.files import replacing
 from trainers.models.pretrained import Pretrained
+from trainers.pretraining.clock import forget_peak_memory
 from trainers.pretraining.compute import autocast_type
 from trainers.pretraining.loop import Reached, pretrain
 from trainers.workers import Workers
@@ -28,20 +28,21 @@ from trainers.workers import Workers
 _DECISION_TIMEOUT_S = 600
 
 
-def work(spec: StudySpec, run: Run, folder: Path) -> None:
-    """Take one run from its first budget to its last, as one rank of the group."""
-    set_threads(spec)
-    workers = Workers.current(ray.train.torch.get_device())
+def work(spec: StudySpec, folder: Path, workers: Workers, run: Run, report: Report) -> None:
+    """Take one run from its first budget to its last, as one rank of a group; report each budget."""
+    forget_peak_memory(workers.device)
     if run.role == "baseline":
-        ray.train.report(baselines.score(spec, run, folder, workers) | _group(workers))
+        report(baselines.score(spec, run, folder, workers) | _group(workers))
         return
-    worker = _Worker(spec, run, folder, workers)
+    worker = _Worker(spec, run, folder, workers, report)
     try:
         for budget in run.budgets(spec):
             if not worker.reach(budget):
                 break
     except FloatingPointError as error:  # every rank sees the same gradient norm, so all of them stop here
         worker.diverged(str(error))
+    finally:
+        worker.close()
 
 
 def _group(workers: Workers) -> dict[str, Any]:
@@ -54,9 +55,10 @@ def _group(workers: Workers) -> dict[str, Any]:
 
 
 class _Worker:
-    """One rank of a trial's group."""
+    """One run on one rank of a group."""
 
-    def __init__(self, spec: StudySpec, run: Run, folder: Path, workers: Workers) -> None:
+    def __init__(self, spec: StudySpec, run: Run, folder: Path, workers: Workers, report: Report) -> None:
+        self._report = report
         self._spec, self._run, self._folder, self._workers = spec, run, folder, workers
         self._store = Store(folder)
         self._data, self._data_sha256 = data.load(data_settings(spec), folder)
@@ -64,7 +66,7 @@ class _Worker:
         self._training = self._reached()
         self._last_heartbeat = 0.0
 
-    def _reached(self) -> Iterator[tuple[int, Reached]]:
+    def _reached(self) -> Generator[tuple[int, Reached]]:
         """Yield (horizon, reached) for every budget whose scores are not all stored yet."""
         for horizon, budgets in self._run.legs(self._spec):
             missing = [budget for budget in budgets if not self._scorer.is_finished(budget)]
@@ -84,12 +86,16 @@ class _Worker:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(str(step))
 
+    def close(self) -> None:
+        """Leave the training where it is: its checkpoints are written and its model can go."""
+        self._training.close()
+
     def reach(self, budget: int) -> bool:
         """Train to the budget and score there, unless that is stored already; report; say whether to go on."""
         if not self._scorer.is_finished(budget):
             horizon, reached = next(self._training)
             self._score(horizon, reached)
-        ray.train.report(
+        self._report(
             {
                 OBJECTIVE: tasks.objective(self._spec, self._store.rows(self._run.key), budget),
                 RUNG: rung(self._spec, budget),
@@ -130,7 +136,7 @@ class _Worker:
             with replacing(self._folder / "runs" / self._run.key / "failure.json") as temporary:
                 temporary.write_text(json.dumps({"reason": reason}))
         longest = max(self._run.budgets(self._spec))
-        ray.train.report(
+        self._report(
             {
                 OBJECTIVE: 0.0,
                 RUNG: rung(self._spec, longest),

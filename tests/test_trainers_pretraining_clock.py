@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +15,7 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from trainers.pretraining.clock import PARTS, Clock, _Travelling, peak_memory, timed_hook
+from trainers.pretraining.clock import PARTS, Clock, _Travelling, forget_peak_memory, peak_memory, timed_hook
 
 CPU = torch.device("cpu")
 PATIENCE = 120  # seconds
@@ -215,3 +216,13 @@ def test_the_hook_averages_as_ddp_does_bit_by_bit_and_counts_the_time(tmp_path: 
     for told in (first, second):
         assert 0 < told["seconds"]["communication"] <= told["passed"]
         assert sum(told["seconds"].values()) == told["seconds"]["communication"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets the peak of a process")
+def test_a_peak_that_is_forgotten_is_that_of_what_came_after() -> None:
+    large = torch.ones(40_000_000)  # 160 MB
+    before = peak_memory(CPU)
+    del large
+    assert peak_memory(CPU) == before
+    forget_peak_memory(CPU)
+    assert peak_memory(CPU) < before - 100_000_000

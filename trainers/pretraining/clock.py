@@ -1,5 +1,6 @@
 """Where the time of a training goes, by the device's own clock; a step never waits for it."""
 
+import contextlib
 import resource
 import sys
 import threading
@@ -7,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -132,6 +134,15 @@ def timed_hook(clock: Clock) -> Callable[[object, GradBucket], torch.futures.Fut
         return sent.then(done)
 
     return hook
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory` tell of what comes from now on; where a CPU's system cannot, it stays that of the process."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory(device: torch.device) -> int:

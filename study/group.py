@@ -1,0 +1,160 @@
+"""One DDP group for many runs: starting one takes longer than many a run, so a trial's process keeps its own.
+
+    trial's process                          files in `desk`                 every worker of the group
+    Group.do(run) ── request-0.json ───────────────────────────────────────► serve: wait, `work(run)`
+                  ◄─ report-0-100.json, report-0-200.json ... ◄───────────── (rank 0) one a budget
+                  ◄─ done-0 ◄──────────────────────────────────────────────── (rank 0)
+    Group.do(next run) ── request-1.json ─────────────────────────────────► ...
+
+Files, because the study's folder is shared by all nodes anyway, and because a group that Ray starts again after a
+failure finds on the desk what it was doing.
+"""
+
+import functools
+import itertools
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.runs import Run
+from study.spec import StudySpec
+from trainers.files import replacing
+
+if TYPE_CHECKING:
+    from trainers.workers import Workers
+
+Report = Callable[[dict[str, Any]], None]
+_GROUP_TIMEOUT_S = 1800  # a collective that waits longer has lost a worker
+_LOOK_S = 0.05
+
+
+class Group:
+    """The DDP workers of one trial after the other; lives in the process of Tune's trials and ends with it."""
+
+    _kept: "Group | None" = None
+
+    def __init__(self, spec_json: str, folder: Path) -> None:
+        self.identity = (spec_json, folder)
+        self._desk = folder / "scratch" / "groups" / uuid.uuid4().hex[:12]
+        self._desk.mkdir(parents=True)
+        self._requests = 0
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._fit, name="group", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def kept(cls, spec_json: str, folder: Path) -> "Group":
+        """Return the group of this process, started where there is none for this study."""
+        if cls._kept is None or not cls._kept.is_alive or cls._kept.identity != (spec_json, folder):
+            cls._kept = cls(spec_json, folder)
+        return cls._kept
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take another run."""
+        return self._thread.is_alive()
+
+    def do(self, run: Run) -> Iterator[dict[str, Any]]:
+        """Have a run done; yield what it reports, at most once a budget.
+
+        Raises:
+            Exception: whatever ended the group, after as many restarts as the spec allows.
+        """
+        number, self._requests = self._requests, self._requests + 1
+        with replacing(self._desk / f"request-{number}.json") as temporary:
+            temporary.write_text(json.dumps(run.to_dict()))
+        seen: set[Path] = set()
+        while True:
+            is_over = (self._desk / f"done-{number}").exists() or not self.is_alive  # looked at before the reports
+            new = set(self._desk.glob(f"report-{number}-*.json")) - seen
+            for path in sorted(new):
+                yield json.loads(path.read_text())
+            seen |= new
+            if self._error is not None:
+                raise self._error
+            if is_over:
+                return
+            time.sleep(_LOOK_S)
+
+    def _fit(self) -> None:
+        from ray.train.torch import TorchConfig, TorchTrainer
+        from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+
+        spec_json, folder = self.identity
+        cluster = StudySpec.model_validate_json(spec_json).cluster
+        resources = {"CPU": cluster.cpus_per_worker}
+        if cluster.gpus_per_worker:
+            resources["GPU"] = cluster.gpus_per_worker
+        try:
+            TorchTrainer(
+                _serve,
+                train_loop_config={"spec": spec_json, "folder": str(folder), "desk": str(self._desk)},
+                torch_config=TorchConfig(
+                    backend="nccl" if cluster.gpus_per_worker else "gloo", timeout_s=_GROUP_TIMEOUT_S
+                ),
+                scaling_config=ScalingConfig(
+                    num_workers=cluster.workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=resources
+                ),
+                run_config=RunConfig(
+                    name=f"group-{self._desk.name}",
+                    storage_path=str(folder / "scratch" / "train"),
+                    failure_config=FailureConfig(
+                        max_failures=cluster.max_failures, controller_failure_limit=cluster.max_failures
+                    ),
+                ),
+            ).fit()
+        except BaseException as error:  # handed over to the thread that waits for the group
+            self._error = error
+
+
+def _serve(config: dict[str, Any]) -> None:
+    """Work as one rank of the group; what loads torch is imported here, as the trial's own process need not."""
+    import ray.train.torch
+
+    from study.scorer import set_threads
+    from study.worker import work
+    from trainers.workers import Workers
+
+    spec = StudySpec.model_validate_json(config["spec"])
+    set_threads(spec)
+    workers = Workers.current(ray.train.torch.get_device())
+    serve(Path(config["desk"]), workers, functools.partial(work, spec, Path(config["folder"]), workers))
+
+
+def serve(desk: Path, workers: "Workers", work: Callable[[Run, Report], None]) -> None:
+    """Do one run after the other, as one rank of a group, for as long as the group lives.
+
+    Args:
+        desk: Folder of the requests, and of what became of them.
+        workers: The group.
+        work: Does one run, and is given what to report with.
+    """
+    for number in itertools.count(workers.gather(_first_open(desk))[0]):
+        run = _request(desk, number)
+
+        def report(result: dict[str, Any], request: int = number) -> None:
+            if workers.rank == 0:
+                with replacing(desk / f"report-{request}-{result['budget']:08d}.json") as temporary:
+                    temporary.write_text(json.dumps(result))
+
+        work(run, report)
+        workers.barrier()
+        if workers.rank == 0:
+            (desk / f"done-{number}").touch()
+
+
+def _first_open(desk: Path) -> int:
+    """Return the number of the first request that is not done: 0, or more where the group was started again."""
+    return next(number for number in itertools.count() if not (desk / f"done-{number}").exists())
+
+
+def _request(desk: Path, number: int) -> Run:
+    """Wait for a request; a group that is not needed any more is ended by the process that started it."""
+    path = desk / f"request-{number}.json"
+    while not path.exists():
+        time.sleep(_LOOK_S)
+    return Run(**json.loads(path.read_text()))
