@@ -19,12 +19,14 @@ from study.store import Store
 from study.tracking import EXPERIMENT
 from tests import object_store
 from tests.dna import random_letters
+from tests.models import small
 from tests.object_store import ObjectStore
 from tests.studies import MINI, StudyProcess
 from trainers import data, storage
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus
 from trainers.genome.ingest import ingest
+from trainers.models.exported import export
 from trainers.prepare.__main__ import main as prepare
 
 LEAKED, CLEAN = 12, 18
@@ -182,15 +184,18 @@ def test_a_whole_study_from_an_object_store(store, genome, tmp_path, monkeypatch
             "difficulty": store.location("bucket/table.parquet"),
             "sampling": {"lengths": "mixed", "shortest": 8, "reverse_complement": True},
         },
-        evaluation={"root": store.location("bucket/GUE"), "tasks": own_task()},
+        evaluation={"root": store.location("bucket/GUE"), "tasks": own_task(), "baselines": [str(tmp_path / "model")]},
     )
+    export(small("dnabert2_tiny"), tmp_path / "model", "")
     remote["search"] = {**remote["search"], "trials": 2}
     remote["pretraining"] = {**remote["pretraining"], "budgets": [2, 4]}
     path = tmp_path / "remote.yaml"
     path.write_text(json.dumps(remote))
     with StudyProcess(tmp_path / "remote.out", str(path), environment=object_store.CREDENTIALS) as study:
         assert study.wait() == 0, study.text()
-    assert len(set(Store(tmp_path / "remote/mini").rows()["run"])) == 3
+    rows = Store(tmp_path / "remote/mini").rows()
+    assert len(set(rows["run"])) == 4
+    assert set(rows[rows["role"] == "baseline"]["curriculum"]) == {str(tmp_path / "model")}
     local = json.loads(json.dumps(remote)) | {"results": str(tmp_path / "local")}
     local["data"] |= {"genome": str(genome.path), "difficulty": None}
     local["evaluation"]["root"] = str(tmp_path / "GUE")

@@ -42,12 +42,12 @@ def small_cnn(task: EvaluationTask, protocol: Protocol, repetition: int, device:
         protocol: `shots` and `share` say which training examples are used; nothing else of it is read.
         repetition: Seed of the initial weights, the order and dropout; with `shots` or `share`, which examples.
         device: Where to compute.
+
+    Raises:
+        InputError: a class has fewer training examples than `shots`.
     """
-    train, dev, test = (
-        task.training(protocol.shots, protocol.share, repetition),
-        task.splits["dev"],
-        task.splits["test"],
-    )
+    train = task.training(protocol.shots, protocol.share, repetition)
+    dev, test = task.splits["dev"], task.splits["test"]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(repetition, Stream.INITIALISATION, 1))
         model = Network(task.classes).to(device)

@@ -32,12 +32,12 @@ def kmer_counts(task: EvaluationTask, protocol: Protocol, repetition: int) -> Ta
         task: Its letters are all that is read.
         protocol: `shots` and `share` say which training examples are used; nothing else of it is read.
         repetition: With `shots` or `share`, which examples. Nothing else is random.
+
+    Raises:
+        InputError: a class has fewer training examples than `shots`.
     """
-    train, dev, test = (
-        task.training(protocol.shots, protocol.share, repetition),
-        task.splits["dev"],
-        task.splits["test"],
-    )
+    train = task.training(protocol.shots, protocol.share, repetition)
+    dev, test = task.splits["dev"], task.splits["test"]
     train_NF, dev_NF = features(train.sequences), features(dev.sequences)
     fits = {
         columns: linear.fit(train_NF[:, :columns], train.labels, dev_NF[:, :columns], dev.labels)

@@ -16,10 +16,15 @@ _LEAST_PROBABILITY = 1e-7  # so that a class without training examples costs muc
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted classifier, and its mean loss on the dev split in nats."""
+    """A fitted classifier, and the loss of each dev row in nats, shape (dev rows,)."""
 
     model: ClassifierMixin
-    dev_loss: float
+    losses_N: NDArray[np.float64]
+
+    @property
+    def dev_loss(self) -> float:
+        """Mean over the dev rows."""
+        return float(self.losses_N.mean())
 
     def predict(self, features_NF: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the most probable class of each row, shape (N,)."""
@@ -33,9 +38,11 @@ def fit(
     dev_NF: NDArray[np.float32],
     dev_N: NDArray[np.int64],
 ) -> Fit:
-    """Fit classifiers on train, from the strongest regularisation on, until the loss on dev no longer falls.
+    """Fit classifiers on train, from the strongest regularisation on, until a weaker one is not clearly better on dev.
 
-    The loss decides, and not the MCC: it moves with every row, and it has a value where dev holds one class only.
+    Better is a lower mean loss, by more than the standard error of the rows' differences: on a small dev split chance
+    alone would often weaken the regularisation. The loss decides, and not the MCC, as it moves with every row and has
+    a value where dev holds one class only.
 
     Args:
         train_NF: Features, shape (train rows, F), of like scales.
@@ -44,7 +51,7 @@ def fit(
         dev_N: Their classes.
 
     Returns:
-        The classifier with the lowest dev loss.
+        The last classifier that was clearly better than the one before.
     """
     if len(np.unique(train_N)) == 1:
         return _fit(DummyClassifier(strategy="prior"), train_NF, train_N, dev_NF, dev_N)
@@ -52,7 +59,8 @@ def fit(
     best = _fit(models[0], train_NF, train_N, dev_NF, dev_N)
     for model in models[1:]:
         found = _fit(model, train_NF, train_N, dev_NF, dev_N)
-        if found.dev_loss >= best.dev_loss:
+        gains_N = best.losses_N - found.losses_N
+        if gains_N.mean() <= gains_N.std() / len(gains_N) ** 0.5:
             break
         best = found
     return best
@@ -71,4 +79,4 @@ def _fit(
     probabilities_NC = np.zeros((len(dev_N), 1 + max(int(model.classes_.max()), int(dev_N.max()))))
     probabilities_NC[:, model.classes_] = model.predict_proba(dev_NF)
     of_truth_N = probabilities_NC[np.arange(len(dev_N)), dev_N]
-    return Fit(model, float(-np.log(np.maximum(of_truth_N, _LEAST_PROBABILITY)).mean()))
+    return Fit(model, -np.log(np.maximum(of_truth_N, _LEAST_PROBABILITY)))
