@@ -135,9 +135,7 @@ def test_rows_without_padding_need_no_mask(pooling, pretrained):
     torch.manual_seed(0)
     model = Classifier(pretrained.model, TOKENIZER.specials.pad, 2, pooling).eval()
     masks: list[torch.Tensor | None] = []
-    model.encoder.register_forward_pre_hook(
-        lambda _, __, named: masks.append(named["attention_mask"]), with_kwargs=True
-    )
+    model.encoder.encoder.layer[0].register_forward_pre_hook(lambda _, given: masks.append(given[1]))
     sequences = ["ACGTAC", "TTGACA", "ACGTACGTACGT"]
     found = Members([model]).predict(tokens(TOKENIZER, sequences, CPU))[0]
     padded = Members([model]).predict(tokens(TOKENIZER, sequences[1:], CPU))[0]
@@ -217,10 +215,8 @@ def test_low_rank_additions_start_at_nothing_and_are_few(name, task):
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_the_head_alone_leaves_the_encoder_as_it_is(pooling, pretrained, task, monkeypatch):
     reads: list[int] = []
-    real = rows.encode
-    monkeypatch.setattr(
-        rows, "encode", lambda model, inputs, mask: reads.append(len(inputs)) or real(model, inputs, mask)
-    )
+    real = rows.pooled
+    monkeypatch.setattr(rows, "pooled", lambda model, ids, *how: reads.append(len(ids)) or real(model, ids, *how))
     protocol = dataclasses.replace(
         PROTOCOL, trained="head", pooling=pooling, learning_rate=3e-2, epochs=30, dev_every=4
     )

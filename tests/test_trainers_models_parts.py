@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.models import SMALL, dna, small
-from trainers.models.parts import encode, encoder_of, head_of
+from trainers.models.parts import encode, encode_first, encoder_of, head_of
 
 
 class Questions(TorchDispatchMode):
@@ -82,3 +82,24 @@ def test_padding_is_not_attended_to_and_the_device_is_not_asked_about_it(name):
         found = encode(one.model, together_BT, real_BT)[:1, : alone_1T.shape[1]]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     assert not questions.asked
+
+
+@pytest.mark.parametrize("lengths", [(60, 60), (30, 90)])
+@pytest.mark.parametrize("name", SMALL)
+def test_the_first_token_alone_is_read_as_beside_the_others(name, lengths):
+    one = small(name)
+    encoder = encoder_of(one.model).eval()
+    ids_BT = one.tokenizer.encode([dna(lengths[0]), dna(lengths[1], 500_000)])
+    real_BT = ids_BT != one.tokenizer.specials.pad
+    seen_BT = None if lengths[0] == lengths[1] else real_BT
+    found, expected = [], []
+    for states_BH, kept in (
+        (encode_first(encoder, ids_BT, seen_BT), found),
+        (encode(encoder, ids_BT, seen_BT)[:, 0], expected),
+    ):
+        encoder.zero_grad()
+        (states_BH * torch.arange(states_BH.numel()).view_as(states_BH).cos()).sum().backward()
+        kept += [states_BH.detach(), *(part.grad for part in encoder.parameters() if part.grad is not None)]
+    assert len(found) == len(expected) > 10
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -6,13 +6,26 @@ import torch
 from transformers import PreTrainedModel
 
 from trainers.evaluation.protocol import Pooling
-from trainers.models.parts import encode, encoder_of
+from trainers.models.parts import encode, encode_first, encoder_of
 
 
-def pooled(hidden_BTH: torch.Tensor, real_BT: torch.Tensor, pooling: Pooling) -> torch.Tensor:
-    """Return what a head reads of a row, shape (B, H): its first token, or the mean over its tokens."""
+def pooled(
+    encoder: PreTrainedModel, tokens_BT: torch.Tensor, pad: int, is_padded: bool, pooling: Pooling
+) -> torch.Tensor:
+    """Return what a head reads of a row, shape (B, H): its first token, or the mean over its tokens.
+
+    Args:
+        encoder: On the device of the tokens.
+        tokens_BT: Token ids.
+        pad: Id of padding.
+        is_padded: Whether any row has padding; a GPU is not asked.
+        pooling: Which of the two.
+    """
+    real_BT = tokens_BT != pad
+    attended_BT = real_BT if is_padded else None
     if pooling == "cls":
-        return hidden_BTH[:, 0]
+        return encode_first(encoder, tokens_BT, attended_BT)
+    hidden_BTH = encode(encoder, tokens_BT, attended_BT)
     weight_BT1 = real_BT[:, :, None].to(hidden_BTH.dtype)
     return (hidden_BTH * weight_BT1).sum(dim=1) / weight_BT1.sum(dim=1)
 
@@ -49,7 +62,5 @@ class Classifier(torch.nn.Module):
 
     def forward(self, tokens_BT: torch.Tensor, is_padded: bool = True) -> torch.Tensor:
         """Return logits, shape (B, classes); a GPU is not waited for where the caller knows of no padding."""
-        real_BT = tokens_BT != self.pad
-        hidden_BTH = encode(self.encoder, tokens_BT, real_BT if is_padded else None)
-        logits_BC: torch.Tensor = self.head(pooled(hidden_BTH, real_BT, self.pooling))
+        logits_BC: torch.Tensor = self.head(pooled(self.encoder, tokens_BT, self.pad, is_padded, self.pooling))
         return logits_BC

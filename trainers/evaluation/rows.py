@@ -10,7 +10,6 @@ from transformers import PreTrainedModel
 
 from trainers.evaluation.classifier import pooled
 from trainers.evaluation.protocol import Pooling
-from trainers.models.parts import encode
 from trainers.tokens.tokenizer import Tokenizer
 
 _TOKENS_READ = {"cpu": 4096, "cuda": 131_072}  # of one pass without gradients: what caches and a GPU hold well
@@ -81,9 +80,7 @@ def features(rows: Rows, model: PreTrainedModel, pad: int, pooling: Pooling) -> 
     found = torch.empty(len(rows), int(model.config.hidden_size), dtype=model.dtype, device=rows.inputs.device)
     for rows_B in rows.passes():
         longest, is_padded = rows.longest(rows_B)
-        inputs_BT = rows.take(rows_B, longest)
-        real_BT = inputs_BT != pad
         with torch.autocast(found.device.type, torch.bfloat16, enabled=found.is_cuda):
-            hidden_BTH = encode(model, inputs_BT, real_BT if is_padded else None)
-        found[torch.from_numpy(rows_B).to(found.device)] = pooled(hidden_BTH.to(model.dtype), real_BT, pooling)
+            read_BH = pooled(model, rows.take(rows_B, longest), pad, is_padded, pooling)
+        found[torch.from_numpy(rows_B).to(found.device)] = read_BH.to(model.dtype)
     return Rows(found, None)
