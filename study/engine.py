@@ -96,7 +96,8 @@ class Study:
         """Run whatever of the study is not finished yet."""
         fixed = controls(self._spec)
         self._run_fixed([*baselines(self._spec), *fixed])
-        self._search(fixed)
+        if self._spec.search.trials:
+            self._search(fixed)
         self._run_fixed(self._repetitions())
 
     def _final_objective(self, run: str) -> float:
@@ -110,7 +111,7 @@ class Study:
         """
         rows = self._store.rows()
         rows = rows[(rows["seed"] == 0) & (rows["budget"] == max(self._spec.pretraining.budgets))]
-        if rows.empty:
+        if rows.empty or not self._spec.search.trials:
             return []
         best = max(sorted(set(rows["run"])), key=self._final_objective)
         chosen = json.loads((self._folder / "runs" / best / "run.json").read_text())
@@ -149,7 +150,7 @@ class Study:
             scores = [(rung(self._spec, int(b)), tasks.objective(self._spec, rows, int(b))) for b in budgets]
             scheduler.remember(key, scores, OBJECTIVE)
         left = self._spec.search.trials - search.trials_done(study)
-        for number in range(search.trials_done(study) - 1):
+        for number in range(search.trials_done(study) - len(self._spec.every_seed())):
             self._reporter.skip(f"search-{number}")
         if left > 0:
             searcher = OptunaSearch(
@@ -215,6 +216,15 @@ def check(spec: StudySpec) -> list[EvaluationTask]:
         cluster.check_address(os.environ["RAY_ADDRESS"])
     else:
         cluster.trials_at_once(spec.cluster, cluster.capacity())
+    return check_inputs(spec)
+
+
+def check_inputs(spec: StudySpec) -> list[EvaluationTask]:
+    """Refuse tasks, models and a genome that do not fit the spec, wherever it will run; return the tasks.
+
+    Raises:
+        InputError: one does not.
+    """
     read = tasks.read(spec)
     if spec.evaluation.baselines:
         from study import baselines as compared  # opening models takes torch

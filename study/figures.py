@@ -5,7 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from curricula import Strategy, registry
+from curricula import Strategy
 from study.costs import REST
 from study.schedule import Schedule, rate
 from study.summary import CurriculumLine, Summary
@@ -170,7 +170,7 @@ _RATE, _QUANTILE, _GLOBAL = _SCHEDULED = (
 def _schedule(summary: Summary, line: CurriculumLine, horizon: int, steps: list[int]) -> dict[str, list[float]]:
     """Return the curves of one curriculum over these steps; those that do not concern it are left out."""
     arguments = {name: value for name, value in line.parameters.items() if name not in summary.spec.search.space}
-    curriculum = registry.make(line.curriculum, arguments)
+    curriculum = summary.spec.make(line.curriculum, arguments)
     measured = evaluations(summary.spec.folder() / "runs" / line.runs[0] / f"checkpoints-{horizon}")
     schedule = Schedule(line.curriculum, curriculum, horizon, measured)
     asked = [schedule.at(step) for step in steps]

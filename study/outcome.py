@@ -7,8 +7,7 @@ from rich.table import Table
 from study import report
 from study.progress import Reporter
 from study.report import arguments_in_words, budgets_shown, cells, cost_in_words
-from study.runs import RANDOM_INIT
-from study.spec import StudySpec
+from study.spec import RANDOM_INIT, StudySpec
 from study.summary import Summary, scored_at, sentences, summarise
 from study.tracking import Tracker
 

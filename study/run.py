@@ -7,7 +7,7 @@ from pathlib import Path
 
 from curricula import InputError, registry
 from study.spec import StudySpec
-from study.spec_files import add_spec_arguments, explained, load
+from study.spec_files import add_spec_arguments, explained, listed, load
 
 INTERRUPTED = 130
 
@@ -20,6 +20,20 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_spec_arguments(parser)
+    parser.add_argument("--list", action="store_true", help="list the named specs and end")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print what the study takes, and end")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="of --dry-run: what a worker computes on, as H100 or RTX 4090 (default: this machine's GPU or CPU core)",
+    )
+    parser.add_argument(
+        "--mfu",
+        type=float,
+        default=0.3,
+        metavar="SHARE",
+        help="of --dry-run: share of that device's peak which is used (default: 0.3)",
+    )
     parser.add_argument("--resume", metavar="NAME", help="go on with the study of this name after any interruption")
     parser.add_argument(
         "--results", metavar="DIR", help="folder for all studies (default: the spec's, which defaults to ./results)"
@@ -30,8 +44,13 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run and return the exit code: 0 done, 1 trials failed, 2 refused input, 130 interrupted."""
     options = _parser().parse_args(arguments)
+    if options.list:
+        print(listed())
+        return 0
     try:
         spec = _spec(options)
+        if options.dry_run:
+            return _plan(spec, options.device, options.mfu)
         return _run(spec, resumed=options.resume is not None)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -51,10 +70,18 @@ def _spec(options: argparse.Namespace) -> StudySpec:
     return load(options.spec, overrides)
 
 
+def _plan(spec: StudySpec, name: str | None, mfu: float) -> int:
+    from study import engine, plan
+
+    device = plan.device_of(spec, name, mfu)
+    plan.show(spec, engine.check_inputs(spec), device)
+    return 0
+
+
 def _run(spec: StudySpec, resumed: bool) -> int:
     from study import engine, outcome
     from study.progress import Reporter
-    from study.runs import baselines, controls
+    from study.runs import expected
     from study.tracking import Tracker
 
     tasks = None
@@ -62,9 +89,7 @@ def _run(spec: StudySpec, resumed: bool) -> int:
         tasks = engine.check(spec)
         spec = engine.create_folder(spec)
     folder = spec.folder()
-    fixed = len(controls(spec)) + len(baselines(spec))
-    expected = fixed + spec.search.trials - 1 + spec.seeds - (0 if spec.evaluation.rungs else 1)
-    reporter = Reporter(folder, expected, max(spec.pretraining.budgets))
+    reporter = Reporter(folder, expected(spec), max(spec.pretraining.budgets))
     reporter.say(f"study {spec.name}, {'resumed' if resumed else 'new'}; everything goes to {folder}")
     for reason in registry.broken().values():
         reporter.say(f"warning: {reason}")

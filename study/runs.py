@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from curricula import registry
-from study.spec import CONTROL, StudySpec
+from study.spec import CONTROL, RANDOM_INIT, StudySpec
 from study.spec_evaluation import FULL
 from trainers.models.presets import preset
 from trainers.settings import DataSettings, Execution, NpmiFormula, PretrainSettings, Sampling
 
-RANDOM_INIT = "random_init"
-Role = Literal["control", "search", "replicate", "baseline"]
+Role = Literal["control", "grid", "search", "replicate", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,10 @@ class Run:
     """What distinguishes one run from the others of its study.
 
     Attributes:
-        role: Why it runs: as a control, to search, to repeat the best with another seed, or as a baseline, which this
-            study does not pretrain.
-        curriculum: Name of a curriculum; `random_init` for the model before any pretraining; or the name of a baseline.
+        role: Why it runs: as a control, because `grid` names it, to search, to repeat the best with another seed, or
+            as a baseline, which this study does not pretrain.
+        curriculum: Name of a curriculum in this study; `random_init` for the model before any pretraining; or the name
+            of a baseline.
         arguments: All arguments of the curriculum.
         numbers: Searched numbers of `pretraining`, such as the learning rate.
         seed: Number of the repetition, from 0.
@@ -79,7 +79,7 @@ class Run:
             k=spec.model.k,
             length=part.length,
             batch=part.batch,
-            curriculum=CONTROL if initial else self.curriculum,
+            curriculum=CONTROL if initial else spec.behind(self.curriculum)[0],
             arguments={} if initial else self.arguments,
             learning_rate=self.numbers.get("learning_rate", part.learning_rate),
             warmup=part.warmup,
@@ -132,15 +132,19 @@ def _npmi(spec: StudySpec) -> NpmiFormula:
 
 def default_run(spec: StudySpec, curriculum: str, role: Role, seed: int = 0) -> Run:
     """Return the run of a curriculum with the study's defaults."""
-    arguments = registry.arguments_of(registry.make(curriculum, spec.curricula[curriculum]))
+    arguments = registry.arguments_of(spec.make(curriculum, {}))
     numbers = {name: getattr(spec.pretraining, name) for name in spec.search.space}
     return Run(role, curriculum, arguments, numbers, seed)
 
 
 def controls(spec: StudySpec) -> list[Run]:
-    """Return the runs that every study has: random initialisation and the constant rate, with every seed."""
+    """Return the runs with every seed: random initialisation, the constant rate, and what else `grid` names."""
     initial = [Run("control", RANDOM_INIT, {}, {}, seed) for seed in range(spec.seeds)]
-    return initial + [default_run(spec, CONTROL, "control", seed) for seed in range(spec.seeds)]
+    return initial + [
+        default_run(spec, name, "control" if name == CONTROL else "grid", seed)
+        for name in spec.every_seed()
+        for seed in range(spec.seeds)
+    ]
 
 
 def baselines(spec: StudySpec) -> list[Run]:
@@ -148,11 +152,19 @@ def baselines(spec: StudySpec) -> list[Run]:
     return [Run("baseline", name, {}, {}, 0) for name in spec.evaluation.baselines]
 
 
+def expected(spec: StudySpec) -> int:
+    """Return how many runs a study has if the search stops none early and its best is none that ran before."""
+    fixed = len(controls(spec)) + len(baselines(spec))
+    if not spec.search.trials:
+        return fixed
+    repeated = spec.seeds - (0 if spec.evaluation.rungs else 1)
+    return fixed + spec.search.trials - len(spec.every_seed()) + repeated
+
+
 def run_of(config: Mapping[str, Any], spec: StudySpec) -> Run:
     """Turn a Tune configuration into the run it describes: a fixed run, or one that Optuna proposed."""
     if "run" in config:
         return Run(**config["run"])
     name = config["curriculum"]
-    arguments = {**spec.curricula[name], **config.get(name, {})}
-    complete = registry.arguments_of(registry.make(name, arguments))
+    complete = registry.arguments_of(spec.make(name, config.get(name, {})))
     return Run("search", name, complete, {number: config[number] for number in spec.search.space}, seed=0)

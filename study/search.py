@@ -15,7 +15,7 @@ from ray.tune.schedulers import ASHAScheduler
 
 from curricula import Domain, Range
 from study.runs import Run, default_run
-from study.spec import CONTROL, StudySpec
+from study.spec import StudySpec
 
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -95,7 +95,7 @@ def storage(folder: Path) -> optuna.storages.RDBStorage:
 def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, float]) -> optuna.Study:
     """Open the Optuna study, new or interrupted, and queue what has to be tried first.
 
-    New: each curriculum's defaults, the control's with its score, since it has run already. Interrupted: trials
+    New: each curriculum's defaults; those that ran under every seed come first, with their scores. Interrupted: trials
     that were running are marked failed and queued again with the same parameters.
 
     Args:
@@ -112,12 +112,17 @@ def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, float]) -> 
         direction="maximize",
         load_if_exists=True,
     )
-    _queue(study, [parameters_of(default_run(spec, name, "search"), spec) for name in spec.curricula])
-    control = default_run(spec, CONTROL, "search")
-    if control.key in finished and not trials_done(study):
-        first = study.ask()
-        space(spec)(first)
-        study.tell(first, finished[control.key])
+    defaults = {
+        name: default_run(spec, name, "search") for name in dict.fromkeys([*spec.every_seed(), *spec.curricula])
+    }
+    _queue(study, [parameters_of(run, spec) for run in defaults.values()])
+    if not trials_done(study):
+        for name in spec.every_seed():
+            if defaults[name].key not in finished:
+                break  # it failed: the queue is at this one, and the search tries it again
+            known = study.ask()
+            space(spec)(known)
+            study.tell(known, finished[defaults[name].key])
     return study
 
 

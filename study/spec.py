@@ -1,20 +1,24 @@
 """The one description of a study, and the only place where user input is checked."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from curricula import Domain, Range, registry
+from curricula import Curriculum, Domain, Range, registry
 from curricula.errors import nearest
 from study.spec_data import DataSpec
-from study.spec_evaluation import EvaluationSpec
+from study.spec_evaluation import CONTROLS, EvaluationSpec
 from study.spec_part import Part, Positive, absolute
 from trainers.models.presets import PRESETS, preset
 from trainers.settings import Budget, Precision, RateSchedule, check_spans, check_window
 
 CONTROL = "constant"
+RANDOM_INIT = "random_init"  # the model before any pretraining
+_STANDS_FOR = "curriculum"  # key of a curriculum that has a name of the study's own
+_TAKEN = (RANDOM_INIT, *CONTROLS)
 
 
 class ModelSpec(Part):
@@ -106,7 +110,9 @@ _SEARCHABLE = ("learning_rate", "weight_decay", "clip")
 class SearchSpec(Part):
     """What Optuna tries, and when ASHA gives up on a trial."""
 
-    trials: Positive = Field(8, description="configurations to try; each curriculum's defaults come first")
+    trials: Annotated[int, Field(ge=0)] = Field(
+        8, description="configurations to try; each curriculum's defaults come first; 0: no search, only `grid`"
+    )
     random_trials: Annotated[int, Field(ge=0)] = Field(5, description="configurations before TPE starts to model")
     reduction_factor: Annotated[float, Field(gt=1)] = Field(
         2.0, description="ASHA lets the best 1/n of the trials pass a budget"
@@ -140,6 +146,18 @@ class ClusterSpec(Part):
     )
 
 
+def _behind(name: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    arguments = dict(given)
+    return str(arguments.pop(_STANDS_FOR, name)), arguments
+
+
+def _check_own_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z]\w*", name) or name in _TAKEN:
+        raise ValueError(f"a name of your own must be a word other than {', '.join(_TAKEN)}, but got `{name}`")
+    if name in registry.names():
+        raise ValueError(f"`{name}` is a curriculum, so it cannot stand for another one")
+
+
 def _extremes(space: dict[str, Domain]) -> list[dict[str, Any]]:
     """Return each end of each range, and each option of each choice, as one argument beside defaults."""
     ends = {name: [d.low, d.high] if isinstance(d, Range) else list(d.options) for name, d in space.items()}
@@ -150,6 +168,7 @@ class StudySpec(Part):
     """A whole study."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(description="folder under `results`")
+    about: str = Field("", description="what the study is for, in a line")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="everything random follows from it")
     seeds: Positive = Field(2, description="seeds for the best configuration and the controls")
     results: str = Field("results", description="folder for all studies")
@@ -157,7 +176,13 @@ class StudySpec(Part):
     model: ModelSpec = ModelSpec()
     pretraining: PretrainingSpec
     curricula: dict[str, dict[str, Any]] = Field(
-        description="curricula to compare; arguments given here are fixed, the others are searched"
+        description="curricula to compare; arguments given here are fixed, the others are searched. A name of your own "
+        "says what it stands for: `wide: {curriculum: constant, span: 11}`"
+    )
+    grid: list[str] | Literal["all"] = Field(
+        default_factory=list,
+        description="curricula that run with their given and default arguments under every seed, as the `constant` "
+        "control does; `all` of them",
     )
     search: SearchSpec = SearchSpec()
     evaluation: EvaluationSpec
@@ -171,8 +196,11 @@ class StudySpec(Part):
     @field_validator("curricula")
     @classmethod
     def _known_curricula(cls, curricula: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, arguments in curricula.items():
-            registry.make(name, arguments)
+        for name, given in curricula.items():
+            curriculum, arguments = _behind(name, given)
+            if curriculum != name:
+                _check_own_name(name)
+            registry.make(curriculum, arguments)
         return {CONTROL: {}, **curricula}
 
     @model_validator(mode="after")
@@ -183,9 +211,6 @@ class StudySpec(Part):
                 f"{self.pretraining.batch} and {self.cluster.workers}"
             )
         check_window(self.model.preset, self.model.k, self.pretraining.length)
-        for name, fixed in self.curricula.items():
-            for arguments in [fixed, *({**fixed, **extreme} for extreme in _extremes(self.space(name)))]:
-                check_spans(name, arguments, self.model.k, self.pretraining.length)
         if self.data.sampling.lengths == "mixed" and self.data.sampling.shortest > self.pretraining.length:
             raise ValueError(
                 f"data.sampling.shortest must not exceed pretraining.length, but got "
@@ -204,27 +229,59 @@ class StudySpec(Part):
                 )
         for name, values in self.search.space.items():
             default = getattr(self.pretraining, name)
-            if not values.low <= default <= values.high:
+            if self.search.trials and not values.low <= default <= values.high:
                 raise ValueError(
                     f"pretraining.{name} is tried first, so it must lie in search.space.{name}, "
                     f"but got {default} and {values.low}..{values.high}"
                 )
-        if self.search.trials < len(self.curricula):
+        return self
+
+    @model_validator(mode="after")
+    def _curricula_fit(self) -> "StudySpec":
+        for name in self.curricula:
+            curriculum, fixed = self.behind(name)
+            for arguments in [fixed, *({**fixed, **extreme} for extreme in _extremes(self.space(name)))]:
+                check_spans(curriculum, arguments, self.model.k, self.pretraining.length)
+        for name in self.grid if self.grid != "all" else []:
+            if name not in self.curricula:
+                raise ValueError(f"grid: there is no curriculum `{name}` in this study{nearest(name, self.curricula)}")
+        tried = [name for name in self.curricula if name not in self.every_seed()]
+        if self.search.trials == 0 and tried:
+            raise ValueError(f"without a search, `grid` must name every curriculum, but it lacks {', '.join(tried)}")
+        if 0 < self.search.trials < len(self.curricula):
             raise ValueError(
                 f"search.trials must allow each of the {len(self.curricula)} curricula one trial, "
                 f"but got {self.search.trials}"
             )
         return self
 
+    def behind(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Return which registered curriculum a name of this study stands for, and its fixed arguments."""
+        return _behind(name, self.curricula.get(name, {}))
+
+    def make(self, name: str, arguments: Mapping[str, Any]) -> Curriculum:
+        """Build what a name of this study stands for; arguments that are fixed or left out need not be given.
+
+        Raises:
+            InputError: as `registry.make`.
+        """
+        curriculum, fixed = self.behind(name)
+        return registry.make(curriculum, {**fixed, **arguments})
+
+    def every_seed(self) -> list[str]:
+        """Return the curricula that run under every seed whatever a search finds, the control first."""
+        named = list(self.curricula) if self.grid == "all" else self.grid
+        return list(dict.fromkeys([CONTROL, *named]))
+
     def space(self, curriculum: str) -> dict[str, Domain]:
         """Return the arguments of a curriculum that this study searches."""
-        fixed = self.curricula[curriculum]
-        return {name: domain for name, domain in registry.space(curriculum).items() if name not in fixed}
+        registered, fixed = self.behind(curriculum)
+        return {name: domain for name, domain in registry.space(registered).items() if name not in fixed}
 
     def chosen(self, curriculum: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a run that this study fixes or searches; the others are defaults nobody chose."""
         searched = self.space(curriculum) if curriculum in self.curricula else {}
-        chosen = {*self.curricula.get(curriculum, {}), *searched, *self.search.space}
+        chosen = {*self.behind(curriculum)[1], *searched, *self.search.space}
         return {name: value for name, value in parameters.items() if name in chosen}
 
     def folder(self) -> Path:

@@ -14,11 +14,18 @@ from study.spec import RangeSpec, StudySpec
 from study.spec_part import Part
 
 SPECS = Path(__file__).parent / "specs"
+_OWN = ("name", "about")  # what a spec does not hand down
 
 
 def named_specs() -> list[str]:
     """Return the names of the specs that come with the package."""
     return sorted(path.stem for path in SPECS.glob("*.yaml"))
+
+
+def listed() -> str:
+    """Return a line for each named spec: its name, and what it is about."""
+    width = max(map(len, named_specs()))
+    return "\n".join(f"{name:{width}}  {_read_yaml(SPECS / f'{name}.yaml')['about']}" for name in named_specs())
 
 
 def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +34,8 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
         "spec",
         nargs="?",
         default="demo",
-        help=f"a named spec ({', '.join(named_specs())}) or a YAML file (default: demo)",
+        help=f"a named spec ({', '.join(named_specs())}) or a YAML file, which may say `extends: NAME|FILE` and "
+        "then only what differs (default: demo)",
     )
     parser.add_argument(
         "--set",
@@ -46,16 +54,46 @@ def load(name_or_file: str, overrides: list[str]) -> StudySpec:
     Raises:
         InputError: it does not exist or does not describe a study; the message is one line.
     """
-    path = Path(name_or_file)
-    if not path.suffix:
-        if name_or_file not in named_specs():
-            raise InputError(f"there is no spec `{name_or_file}`{nearest(name_or_file, named_specs())}")
-        path = SPECS / f"{name_or_file}.yaml"
-    content = _read_yaml(path)
-    content.setdefault("name", path.stem)
+    path = _path_of(name_or_file, Path())
+    content = {"name": path.stem, **_derived(path, ())}
     for override in overrides:
         _apply(content, override)
     return parse(content, str(path))
+
+
+def _path_of(name_or_file: str, folder: Path) -> Path:
+    if Path(name_or_file).suffix:
+        return folder / name_or_file
+    if name_or_file not in named_specs():
+        raise InputError(f"there is no spec `{name_or_file}`{nearest(name_or_file, named_specs())}")
+    return SPECS / f"{name_or_file}.yaml"
+
+
+def _derived(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
+    """Read a spec, and put what it says over what it `extends`, which is looked for beside it."""
+    if path.resolve() in heirs:
+        raise InputError(f"a spec must not extend itself, but {path} does, over {len(heirs)} file(s)")
+    content = _read_yaml(path)
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise InputError(f"`extends` must be a named spec or a YAML file, but got {base!r} in {path}")
+    inherited = _derived(_path_of(base, path.parent), (*heirs, path.resolve()))
+    return _over({key: value for key, value in inherited.items() if key not in _OWN}, content)
+
+
+def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Merge mappings; a list or a single value replaces what was there, and null takes it away."""
+    merged = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _over(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
 
 
 class _Loader(yaml.SafeLoader):

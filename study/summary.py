@@ -14,8 +14,7 @@ from study.collapses import Collapse, collapses
 from study.collapses import sentence as collapse_sentence
 from study.costs import Costs, Speed, costs, speed
 from study.provenance import Provenance
-from study.runs import RANDOM_INIT
-from study.spec import CONTROL, StudySpec
+from study.spec import CONTROL, RANDOM_INIT, StudySpec
 from study.spec_evaluation import CONTROLS
 from study.store import Store
 from trainers.settings import Budget
@@ -259,7 +258,7 @@ def _not_on(names: list[str]) -> str:
 def _missing_controls(spec: StudySpec) -> list[str]:
     """Return which other explanations of a difference the study leaves open."""
     missing = ["span length"]
-    if not any(name.startswith(PREFIX) for name in spec.curricula):
+    if not any(spec.behind(name)[0].startswith(PREFIX) for name in spec.curricula):
         missing.append("shuffled PMI")
     if spec.pretraining.masking is not Budget.MATCHED:
         missing.append("masking budget")

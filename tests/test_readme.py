@@ -40,7 +40,7 @@ def test_the_curriculum_example_is_a_curriculum(tmp_path: Path) -> None:
 
 def test_the_spec_example_is_a_spec() -> None:
     spec = parse({"name": "my_study", **yaml.safe_load(block("yaml"))}, "README")
-    assert set(spec.curricula) == {"constant", "linear", "pmi_threshold", "placebo_pmi_threshold"}
+    assert set(spec.curricula) == {"constant", "linear", "pmi_threshold", "placebo_pmi_threshold", "wide"}
 
 
 def test_every_path_of_the_tree_exists() -> None:

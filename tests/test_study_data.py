@@ -166,7 +166,7 @@ def store() -> Iterator[ObjectStore]:
 
 
 def test_a_whole_study_from_an_object_store(store, genome, tmp_path, monkeypatch):
-    """Corpus, NPMI table and tasks at s3:// are those on disk; leaks are in the report and in MLflow."""
+    """Corpus, NPMI table and tasks at s3:// are those on disk; leaks are in the report and in MLflow. No search."""
     for name, value in object_store.CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     assert prepare(["npmi", str(genome.path), "--k", "2", "--out", str(tmp_path / "table.parquet")]) == 0
@@ -187,7 +187,7 @@ def test_a_whole_study_from_an_object_store(store, genome, tmp_path, monkeypatch
         evaluation={"root": store.location("bucket/GUE"), "tasks": own_task(), "baselines": [str(tmp_path / "model")]},
     )
     export(small("dnabert2_tiny"), tmp_path / "model", "")
-    remote["search"] = {**remote["search"], "trials": 2}
+    remote |= {"search": {"trials": 0}, "curricula": {"wide": {"curriculum": "constant", "span": 3}}, "grid": "all"}
     remote["pretraining"] = {**remote["pretraining"], "budgets": [2, 4]}
     path = tmp_path / "remote.yaml"
     path.write_text(json.dumps(remote))
@@ -196,6 +196,7 @@ def test_a_whole_study_from_an_object_store(store, genome, tmp_path, monkeypatch
     rows = Store(tmp_path / "remote/mini").rows()
     assert len(set(rows["run"])) == 4
     assert set(rows[rows["role"] == "baseline"]["curriculum"]) == {str(tmp_path / "model")}
+    assert set(rows[rows["role"] == "grid"]["curriculum"]) == {"wide"}
     local = json.loads(json.dumps(remote)) | {"results": str(tmp_path / "local")}
     local["data"] |= {"genome": str(genome.path), "difficulty": None}
     local["evaluation"]["root"] = str(tmp_path / "GUE")

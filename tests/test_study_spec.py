@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from curricula import InputError
+from curricula import InputError, registry
 from study import tasks
 from study.progress import in_words
 from study.runs import Run, baselines, controls, default_run
+from study.runs import expected as expected_runs
 from study.scorer import protocols
 from study.spec import StudySpec
 from study.spec_evaluation import TaskSpec
-from study.spec_files import parse
+from study.spec_files import load, parse
 from study.summary import _missing_controls
 from tests.studies import MINI
 from trainers.evaluation.protocol import DEFAULT
@@ -154,3 +155,86 @@ def test_the_repetitions_of_a_baseline_stand_for_seeds_too():
     model = Run("baseline", "/some/folder", {}, {}, 0)
     assert protocols(spec, tasks.read_whole(spec), model, "full")[0][1].method == "finetune"
     assert model.key.startswith("~some~folder-s0-")
+
+
+WIDE = {"wide": {"curriculum": "constant", "span": 6}}
+
+
+def test_a_name_of_ones_own_stands_for_a_curriculum_with_arguments():
+    spec = spec_with(**WIDE)
+    assert spec.behind("wide") == ("constant", {"span": 6})
+    assert spec.make("wide", {"rate": 0.2}) == registry.make("constant", {"span": 6, "rate": 0.2})
+    assert set(spec.space("wide")) == set(registry.space("constant")) - {"span"}
+    run = default_run(spec, "wide", "search")
+    assert run.curriculum == "wide"
+    assert run.settings(spec, 6, "").curriculum == "constant"
+    assert run.settings(spec, 6, "").arguments["span"] == 6
+
+
+@pytest.mark.parametrize(
+    ("curricula", "expected"),
+    [
+        ({"wide": {"curriculum": "constent"}}, "there is no curriculum `constent` (did you mean `constant`?)"),
+        ({"wide": {"curriculum": "constant", "spam": 6}}, "curriculum `constant` has no argument `spam`"),
+        ({"linear": {"curriculum": "constant"}}, "`linear` is a curriculum, so it cannot stand for another one"),
+        ({"random_init": {"curriculum": "constant"}}, "a name of your own must be a word other than random_init"),
+        ({"a/b": {"curriculum": "constant"}}, "but got `a/b`"),
+        ({"wide": {"curriculum": "constant", "span": 100}}, "a span must fit into a row of 24 tokens"),
+    ],
+)
+def test_a_wrong_name_of_ones_own(curricula, expected):
+    with pytest.raises(InputError, match=re.escape(expected)):
+        spec_with(**curricula)
+
+
+def test_a_grid_runs_its_curricula_under_every_seed():
+    changed = {**MINI, "curricula": {"linear": {}, **WIDE}, "seeds": 3, "search": {"trials": 0}}
+    for grid in ("all", ["linear", "wide"]):
+        spec = parse({**changed, "grid": grid}, "a test")
+        assert spec.every_seed() == ["constant", "linear", "wide"]
+        found = [(run.curriculum, run.role, run.seed) for run in controls(spec)]
+        assert found[:3] == [("random_init", "control", seed) for seed in range(3)]
+        assert found[3:6] == [("constant", "control", seed) for seed in range(3)]
+        assert found[6:] == [(name, "grid", seed) for name in ("linear", "wide") for seed in range(3)]
+        assert expected_runs(spec) == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"grid": ["liner"]}, "grid: there is no curriculum `liner` in this study (did you mean `linear`?)"),
+        ({"search": {"trials": 0}}, "without a search, `grid` must name every curriculum, but it lacks linear"),
+    ],
+)
+def test_a_wrong_grid(changes, expected):
+    with pytest.raises(InputError, match=re.escape(expected)):
+        parse({**MINI, **changes}, "a test")
+
+
+def test_a_spec_says_what_differs_from_another(tmp_path):
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**MINI, "about": "the base"}))
+    (tmp_path / "mine.yaml").write_text(
+        "extends: base.yaml\npretraining: {batch: 16, budgets: [4, 8]}\ncurricula: {linear: null, step: {span: 1}}\n"
+    )
+    spec = load(str(tmp_path / "mine.yaml"), ["seeds=4"])
+    assert (spec.name, spec.about, spec.seeds) == ("mine", "", 4)
+    assert (spec.pretraining.batch, spec.pretraining.budgets) == (16, [4, 8])
+    assert spec.pretraining.length == MINI["pretraining"]["length"]
+    assert list(spec.curricula) == ["constant", "step"]
+    (tmp_path / "named.yaml").write_text("extends: demo\nseeds: 3\n")
+    assert load(str(tmp_path / "named.yaml"), []).pretraining == load("demo", []).pretraining
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("extends: mine.yaml", "a spec must not extend itself"),
+        ("extends: dmo", "there is no spec `dmo` (did you mean `demo`?)"),
+        ("extends: none.yaml", "cannot be read"),
+        ("extends: [demo]", "`extends` must be a named spec or a YAML file, but got ['demo']"),
+    ],
+)
+def test_a_wrong_base(text, expected, tmp_path):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=re.escape(expected)):
+        load(str(tmp_path / "mine.yaml"), [])

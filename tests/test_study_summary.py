@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from study import figures, outcome, report
-from study.runs import RANDOM_INIT
-from study.spec import StudySpec
+from study.spec import RANDOM_INIT, StudySpec
 from study.spec_files import parse
 from study.store import Row, Store
 from study.summary import Summary, scored_at, sentences, summarise

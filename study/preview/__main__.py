@@ -97,7 +97,7 @@ def _show(options: argparse.Namespace) -> None:
 def _chosen(spec: StudySpec, asked_for: list[str] | None) -> list[str]:
     names = list(dict.fromkeys(asked_for or spec.curricula))
     for name in names:
-        registry.get(name)
+        registry.get(spec.behind(name)[0])
     return names
 
 

@@ -55,7 +55,7 @@ def replay(spec: StudySpec, names: list[str], horizon: int, curve: Curve) -> Pre
     Raises:
         InputError: the genome cannot be used, or a curriculum asks for what cannot be done.
     """
-    made = {name: registry.make(name, spec.curricula.get(name, {})) for name in names}
+    made = {name: spec.make(name, {}) for name in names}
     schedules = [Schedule(name, curriculum, horizon, curve.evaluations) for name, curriculum in made.items()]
     arguments = {name: registry.arguments_of(curriculum) for name, curriculum in made.items()}
     return replay_schedules(spec, schedules, arguments, curve)

@@ -5,9 +5,10 @@ from typing import Literal
 
 from curricula import InputError
 from curricula.errors import nearest
-from trainers.tokens.kinds import Kind
+from trainers.tokens.kinds import BPE_VOCABULARY, Kind
 
 Architecture = Literal["bert", "esm", "alibi_bert", "modernbert"]
+_GATED = ("alibi_bert", "modernbert")  # three matrices in a feed-forward block, not two
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class ModelPreset:
     sinusoidal: bool = False
     tokens: Kind = "overlapping"
     architecture: Architecture = "bert"
+
+    def matrix_weights(self, k: int) -> tuple[int, int]:
+        """Return the weights of the matrix products, in the encoder and in the head over the vocabulary.
+
+        Args:
+            k: Nucleotides in a token; byte pairs have a vocabulary of their own size.
+        """
+        feed_forward = self.feed_forward * (3 if self.architecture in _GATED else 2)
+        vocabulary = BPE_VOCABULARY if self.tokens == "bpe" else 4**k
+        encoder = self.layers * self.hidden * (4 * self.hidden + feed_forward)
+        return encoder, self.hidden * (self.hidden + vocabulary)
 
 
 def _nucleotide_transformer(layers: int, hidden: int, heads: int, feed_forward: int, spread: float) -> ModelPreset:

@@ -19,13 +19,12 @@ from tokenizers.trainers import BpeTrainer
 from curricula import InputError
 from trainers.files import replacing
 from trainers.genome import bases
-from trainers.tokens.kinds import Kind, most_tokens
+from trainers.tokens.kinds import BPE_VOCABULARY, Kind, most_tokens
 from trainers.tokens.sequences import codes_of, framed, in_rows
 from trainers.tokens.tokenizer import Specials, Tokens
 
 UNK, CLS, SEP, PAD, MASK = range(5)
 SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
-VOCABULARY = 4096  # of DNABERT-2
 FILE = "tokenizer.json"
 _ALPHABET = "ACGT"
 
@@ -63,7 +62,7 @@ class BpeTokenizer:
         return cls(text, str(path))
 
     @classmethod
-    def trained(cls, texts: Iterable[str], vocabulary: int = VOCABULARY) -> "BpeTokenizer":
+    def trained(cls, texts: Iterable[str], vocabulary: int = BPE_VOCABULARY) -> "BpeTokenizer":
         """Learn merges from DNA in upper case; the same texts give the same tokenizer.
 
         Args:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 Kind = Literal["overlapping", "blocks", "bpe"]
+BPE_VOCABULARY = 4096  # of DNABERT-2
 
 
 def most_tokens(kind: Kind, k: int, bases: int) -> int:
@@ -19,3 +20,8 @@ def most_tokens(kind: Kind, k: int, bases: int) -> int:
     blocks, rest = divmod(bases, k)
     shorter = blocks - 1 + k - 1 if blocks else 0  # a row that lacks one base to its last block
     return 1 + max(blocks + rest, shorter)
+
+
+def bases_a_token(kind: Kind, k: int) -> float:
+    """Return how many more bases one more token takes; byte pairs about five (arXiv 2306.15006, section 3.1)."""
+    return {"overlapping": 1.0, "blocks": float(k), "bpe": 5.0}[kind]
