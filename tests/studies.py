@@ -111,6 +111,16 @@ class StudyProcess:
         except psutil.NoSuchProcess:
             pass
 
+    def named(self, word: str) -> list[psutil.Process]:
+        """Return the descendants that say this word about themselves."""
+        self._look()
+        alive = [
+            process
+            for process in self.family.values()
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        ]
+        return [process for process in alive if word in " ".join(process.cmdline())]
+
     def wait(self, limit_s: float = _LIMIT_S) -> int:
         """Wait for the end and return the exit code."""
         until = time.monotonic() + limit_s

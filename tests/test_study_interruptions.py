@@ -120,3 +120,16 @@ def test_ctrl_c_leaves_no_process_and_says_how_to_resume(tmp_path: Path) -> None
         assert study.survivors() == []
     assert f"interrupted; go on with: python -m study.run --resume mini --results {tmp_path}" in study.text()
     assert "Traceback" not in study.text()
+
+
+@pytest.mark.parametrize("victim", ["RayTrainWorker", "ImplicitFunc"])  # of DDP; the process of Tune's trials
+def test_a_killed_process_is_replaced_and_no_score_differs(victim: str, undisturbed: Path, tmp_path: Path) -> None:
+    with StudyProcess(tmp_path / "study.out", str(write_mini(tmp_path)), "--results", str(tmp_path)) as study:
+        study.wait_for(f"{default_run(parse(MINI, 'MINI'), 'constant', 'control').key} starts")
+        study.wait_for(" at 2 steps")
+        killed = study.named(victim)
+        assert killed
+        os.kill(killed[0].pid, signal.SIGKILL)
+        assert study.wait() == 0, study.text()
+        assert study.survivors() == []
+    pd.testing.assert_frame_equal(values(rows_of(tmp_path)), values(rows_of(undisturbed)))
