@@ -137,8 +137,7 @@ class _Costs:
         read = self._forward(tokens, 0.0)
         if protocol.method != "finetune":
             return read * (train + rows["dev"] + rows["test"])
-        steps = protocol.epochs * math.ceil(train / protocol.batch)
-        steps = min(steps, protocol.max_steps or steps)
+        steps = protocol.steps(math.ceil(train))
         looks = max(1, steps // protocol.dev_every if protocol.dev_every else 1)
         return read * (3 * steps * protocol.batch + looks * rows["dev"] + rows["test"])
 
@@ -172,6 +171,7 @@ def device_of(spec: StudySpec, name: str | None, mfu: float) -> Device | None:
         raise InputError(f"--mfu must lie in (0, 1], but got {mfu:g}")
     import torch
 
+    from study.scorer import set_threads
     from trainers.pretraining import flops
 
     on_gpu = bool(spec.cluster.gpus_per_worker)
@@ -182,7 +182,7 @@ def device_of(spec: StudySpec, name: str | None, mfu: float) -> Device | None:
             raise InputError(f"--device must name a GPU whose peak is published, as H100 or RTX 4090, but got `{name}`")
         return Device(name, peak, mfu)
     if not on_gpu:
-        torch.set_num_threads(max(1, int(spec.cluster.cpus_per_worker)))
+        set_threads(spec)
         return Device("worker on this CPU", flops.peak(torch.device("cpu"), precision).flops_per_second, mfu)
     if not torch.cuda.is_available():
         return None

@@ -103,7 +103,7 @@ def _train(
     device = members.device
     labels = [torch.from_numpy(one.labels).to(device) for one in examples]
     weights_MC = torch.stack([_class_weights(one, task.classes, protocol) for one in examples]).to(device)
-    total = _steps(len(train[0]), protocol)
+    total = protocol.steps(len(train[0]))
     optimiser = torch.optim.AdamW(
         list(members.parameters.values()), lr=protocol.learning_rate, weight_decay=protocol.weight_decay, fused=True
     )
@@ -130,11 +130,6 @@ def _train(
                 break
     members.restore()
     return best.logits_MNC
-
-
-def _steps(examples: int, protocol: Protocol) -> int:
-    whole = -(-examples // protocol.batch) * protocol.epochs
-    return min(whole, protocol.max_steps) if protocol.max_steps else whole
 
 
 def _rate(step: int, total: int, protocol: Protocol) -> float:

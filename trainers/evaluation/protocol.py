@@ -54,6 +54,11 @@ class Protocol:
     patience: int = 0
     class_weights: bool = False
 
+    def steps(self, examples: int) -> int:
+        """Return the optimiser steps of fine-tuning on so many training examples, unless patience ends it."""
+        whole = -(-examples // self.batch) * self.epochs
+        return min(whole, self.max_steps) if self.max_steps else whole
+
 
 DEFAULT = Protocol(
     epochs=3,
