@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from study import tasks
-from study.messages import OBJECTIVE, RUNG
+from study.messages import OBJECTIVE
 from study.runs import Run
 from study.scorer import Place, Scorer
 from study.spec import StudySpec
@@ -42,4 +42,4 @@ def score(spec: StudySpec, run: Run, folder: Path, workers: Workers) -> dict[str
     if not scorer.is_finished(0):
         scorer.score(pretrained, Place(budget=0, horizon=0, branch="none"))
     objective = tasks.objective(spec, Store(folder).rows(run.key), 0)
-    return {OBJECTIVE: objective, RUNG: 0.0, "budget": 0, "run": run.key}
+    return {OBJECTIVE: objective, "budget": 0, "run": run.key}

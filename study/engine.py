@@ -5,79 +5,42 @@ import json
 import os
 import uuid
 import warnings
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
-import yaml
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import cluster, tasks
+from study import cluster, tasks, warm_start
+from study.messages import OBJECTIVE
 from study.progress import Reporter
 from study.provenance import LEAKS
 from study.runs import Run, baselines, controls, data_settings
 from study.spec import StudySpec
-from study.spec_files import parse
 from study.store import Store
 from study.tracking import Tracker
+from study.trial import run_trial
 from trainers import data
-from trainers.files import replacing
 from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
 from trainers.tasks.task import EvaluationTask, tests_of
 
-_SPEC, _ID = "spec.yaml", "study_id"
 
+class Trial(Protocol):
+    """What a trial does: reports, by Tune, what it scored at each budget."""
 
-def create_folder(spec: StudySpec) -> StudySpec:
-    """Make the folder of a new study; a name that is taken gets the next free number.
-
-    Raises:
-        InputError: the results folder cannot be written.
-    """
-    number = 0
-    while True:
-        number += 1
-        name = spec.name if number == 1 else f"{spec.name}-{number}"
-        numbered = spec.model_copy(update={"name": name})
-        folder = numbered.folder()
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise InputError(f"the results folder {folder.parent} cannot be written: {error.strerror}") from error
-        (folder / _ID).write_text(uuid.uuid4().hex)
-        with replacing(folder / _SPEC) as temporary:
-            temporary.write_text(yaml.safe_dump(numbered.model_dump(mode="json"), sort_keys=False))
-        return numbered
-
-
-def saved_spec(name: str, results: str) -> StudySpec:
-    """Return the spec of a study that was started before.
-
-    Raises:
-        InputError: there is no such study.
-    """
-    root = Path(results).expanduser().resolve()
-    path = root / name / _SPEC
-    if not path.exists():
-        known = sorted(entry.parent.name for entry in root.glob(f"*/{_SPEC}"))
-        raise InputError(f"there is no study `{name}` in {root} (there: {', '.join(known) or 'none'})")
-    return parse({**yaml.safe_load(path.read_text()), "results": str(root)}, str(path))
-
-
-def study_id(folder: Path) -> str:
-    """Return the identity of a study: its name may be taken elsewhere, this is not."""
-    return (folder / _ID).read_text()
+    def __call__(self, config: dict[str, Any], spec_json: str, folder: str) -> None:
+        """Do it, given Tune's configuration, the study's spec as JSON, and its folder."""
 
 
 class Study:
     """One study on disk, and the phases that fill it."""
 
-    def __init__(self, spec: StudySpec, at_once: int, reporter: Reporter, tracker: Tracker) -> None:
+    def __init__(
+        self, spec: StudySpec, at_once: int, reporter: Reporter, tracker: Tracker, trial: Trial = run_trial
+    ) -> None:
         self._spec, self._at_once, self._reporter, self._tracker = spec, at_once, reporter, tracker
+        self._trial = trial
         self._folder = spec.folder()
         self._store = Store(self._folder)
 
@@ -100,10 +63,6 @@ class Study:
             self._search(fixed)
         self._run_fixed(self._repetitions())
 
-    def _final_objective(self, run: str) -> float:
-        rows = self._store.rows(run)
-        return tasks.objective(self._spec, rows, int(rows["budget"].max()))
-
     def _repetitions(self) -> list[Run]:
         """Return the best configuration of the search, by dev score at the longest budget, with every seed.
 
@@ -113,7 +72,7 @@ class Study:
         rows = rows[(rows["seed"] == 0) & (rows["budget"] == max(self._spec.pretraining.budgets))]
         if rows.empty or not self._spec.search.trials:
             return []
-        best = max(sorted(set(rows["run"])), key=self._final_objective)
+        best = max(sorted(set(rows["run"])), key=lambda run: self._final(run)[OBJECTIVE])
         chosen = json.loads((self._folder / "runs" / best / "run.json").read_text())
         first = 0 if self._spec.evaluation.rungs else 1
         return [Run(**{**chosen, "role": "replicate", "seed": seed}) for seed in range(first, self._spec.seeds)]
@@ -129,46 +88,34 @@ class Study:
             self._fit({"run": tune.grid_search([run.to_dict() for run in pending])}, None, None, 1)
 
     def _search(self, fixed: list[Run]) -> None:
-        from ray.tune.search.optuna import OptunaSearch
-
         from study import search
-        from study.messages import OBJECTIVE, rung
+        from study.asha import Halving
 
-        finished = {run.key: self._final_objective(run.key) for run in fixed if self._is_scored(run)}
+        finished = {run.key: self._final(run.key) for run in fixed if self._is_scored(run)}
         study = search.open_study(self._spec, self._folder, finished)
-        factor = self._spec.search.reduction_factor
-        scheduler = search.BudgetASHA(
-            time_attr="rung",
-            metric=OBJECTIVE,
-            mode="max",
-            max_t=factor ** (len(self._spec.pretraining.budgets) - 1),
-            grace_period=1,
-            reduction_factor=factor,
-        )
-        for key, rows in self._search_rows():
-            budgets = sorted(set(rows["budget"]))
-            scores = [(rung(self._spec, int(b)), tasks.objective(self._spec, rows, int(b))) for b in budgets]
-            scheduler.remember(key, scores, OBJECTIVE)
-        left = self._spec.search.trials - search.trials_done(study)
-        for number in range(search.trials_done(study) - len(self._spec.every_seed())):
+        done = search.trials_done(study)
+        for earlier in warm_start.earlier(self._spec):
+            self._reporter.say(earlier.sentence())
+        for number in range(done - len(self._spec.every_seed())):
             self._reporter.skip(f"search-{number}")
-        if left > 0:
-            searcher = OptunaSearch(
-                space=search.space(self._spec),
-                metric=OBJECTIVE,
-                mode="max",
-                sampler=study.sampler,
-                study_name=self._spec.name,
-                storage=search.storage(self._folder),
-            )
-            self._fit({}, searcher, scheduler, left)
+        if done < self._spec.search.trials:
+            scheduler = Halving(self._spec)
+            for key, budget, values in self._reached_by_search():
+                scheduler.reached(key, budget, list(values.values()))
+            self._fit({}, search.searcher(self._spec, self._folder), scheduler, self._spec.search.trials - done)
 
-    def _search_rows(self) -> list[tuple[str, Any]]:
-        """Return the rows of every run that the search has finished with."""
+    def _final(self, run: str) -> dict[str, float]:
+        """Return what a finished run reported at its last budget."""
+        rows = self._store.rows(run)
+        return tasks.reported(self._spec, rows, int(rows["budget"].max()))
+
+    def _reached_by_search(self) -> Iterator[tuple[str, int, dict[str, float]]]:
+        """Yield (run, budget, what it reported) of every run that the search has finished with."""
         rows = self._store.rows()
         rows = rows[(rows["seed"] == 0) & (rows["budget"] > 0)]
-        done = [key for key in sorted(set(rows["run"])) if (self._folder / "runs" / key / "ended").exists()]
-        return [(key, rows[rows["run"] == key]) for key in done]
+        for (run, budget), own in rows.groupby(["run", "budget"]):
+            if (self._folder / "runs" / str(run) / "ended").exists():
+                yield str(run), int(str(budget)), tasks.reported(self._spec, own, int(str(budget)))
 
     def _fit(self, space: dict[str, Any], searcher: Any, scheduler: Any, samples: int) -> None:
         """Let Tune run trials.
@@ -178,10 +125,9 @@ class Study:
         """
         from ray import tune
 
-        from study.trial import run_trial
         from study.tune_callback import StudyCallback
 
-        trainable = functools.partial(run_trial, spec_json=self._spec.model_dump_json(), folder=str(self._folder))
+        trainable = functools.partial(self._trial, spec_json=self._spec.model_dump_json(), folder=str(self._folder))
         placed = tune.with_resources(trainable, {"cpu": 0, "node:__internal_head__": 0.001})
         tuner = tune.Tuner(
             placed,
@@ -226,6 +172,7 @@ def check_inputs(spec: StudySpec) -> list[EvaluationTask]:
         InputError: one does not.
     """
     read = tasks.read(spec)
+    warm_start.earlier(spec)
     if spec.evaluation.baselines:
         from study import baselines as compared  # opening models takes torch
 
@@ -257,8 +204,14 @@ def prepare(spec: StudySpec, read: list[EvaluationTask] | None = None) -> None:
     data.prepare(corpus, settings, spec.folder(), excluded, {LEAKS: leaks.card(spec.data.exclude_test_windows)})
 
 
-def run(spec: StudySpec, reporter: Reporter, tracker: Tracker) -> None:
+def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = run_trial) -> None:
     """Run a study whose folder and data are prepared, or what is left of it.
+
+    Args:
+        spec: The study.
+        reporter: What its user sees.
+        tracker: Its MLflow.
+        trial: What a trial does.
 
     Raises:
         InputError: a trial does not fit the cluster, or another process runs this study.
@@ -267,6 +220,6 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker) -> None:
         with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster) as at_once:
             tracker.start()
             with reporter.shown(), tracker.watching():
-                Study(spec, at_once, reporter, tracker).run_all()
+                Study(spec, at_once, reporter, tracker, trial).run_all()
     except Timeout as error:
         raise InputError(f"the study {spec.name} is being run by another process") from error

@@ -19,7 +19,7 @@ from rich.table import Table
 from scipy import stats
 
 from curricula import InputError
-from study.engine import saved_spec
+from study.folder import saved_spec
 from study.spec import StudySpec
 from study.spec_evaluation import FULL
 from study.store import PRETRAINING, Store

@@ -11,7 +11,7 @@ import yaml
 
 from curricula import InputError
 from study import figures
-from study.engine import saved_spec
+from study.folder import saved_spec
 from study.progress import duration, in_words
 from study.published import Group, PublishedLine, mean_of, published_for
 from study.summary import CurriculumLine, Summary, scored_at, sentences, summarise

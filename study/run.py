@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _spec(options: argparse.Namespace) -> StudySpec:
-    from study.engine import saved_spec
+    from study.folder import saved_spec
 
     if options.resume is not None:
         if options.overrides:
@@ -80,6 +80,7 @@ def _plan(spec: StudySpec, name: str | None, mfu: float) -> int:
 
 def _run(spec: StudySpec, resumed: bool) -> int:
     from study import engine, outcome
+    from study.folder import create_folder, study_id
     from study.progress import Reporter
     from study.runs import expected
     from study.tracking import Tracker
@@ -87,7 +88,7 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     tasks = None
     if not resumed:
         tasks = engine.check(spec)
-        spec = engine.create_folder(spec)
+        spec = create_folder(spec)
     folder = spec.folder()
     reporter = Reporter(folder, expected(spec), max(spec.pretraining.budgets))
     reporter.say(f"study {spec.name}, {'resumed' if resumed else 'new'}; everything goes to {folder}")
@@ -95,7 +96,7 @@ def _run(spec: StudySpec, resumed: bool) -> int:
         reporter.say(f"warning: {reason}")
     try:
         engine.prepare(spec, tasks)
-        tracker = Tracker(spec, folder, engine.study_id(folder), reporter.say)
+        tracker = Tracker(spec, folder, study_id(folder), reporter.say)
         engine.run(spec, reporter, tracker)
     except KeyboardInterrupt:
         reporter.say(f"interrupted; go on with: {resume_line(spec.name, folder)}")

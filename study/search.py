@@ -1,23 +1,23 @@
-"""What Optuna proposes and how ASHA cuts: a conditional space over curricula, reproducible and resumable."""
+"""What Optuna proposes: a conditional space over curricula, reproducible and resumable."""
 
 import functools
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
-from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
 
 from curricula import Domain, Range
+from study import warm_start
+from study.messages import COST, OBJECTIVE
 from study.runs import Run, default_run
+from study.samplers import DONE, sampler
 from study.spec import StudySpec
 
-_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+_FROM = "from"  # marks trials of earlier studies
 
 
 def suggest(trial: Any, spec_json: str) -> None:
@@ -50,115 +50,108 @@ def parameters_of(run: Run, spec: StudySpec) -> dict[str, Any]:
     return {"curriculum": run.curriculum, **own, **run.numbers}
 
 
-class TrialSeededTPE(BaseSampler):
-    """TPE whose draws depend on the study's seed and on how many trials are done, not on its own past.
-
-    A sampler that carries its generator along would, after a crash, go on differently from an undisturbed study.
-    """
-
-    def __init__(self, seed: int, random_trials: int) -> None:
-        self._seed = seed
-        self._random_trials = random_trials
-        self._current: tuple[int, TPESampler] | None = None
-
-    def _of(self, study: optuna.Study, trial: FrozenTrial) -> TPESampler:
-        if self._current is None or self._current[0] != trial.number:
-            done = len(study.get_trials(deepcopy=False, states=_DONE))
-            sampler = TPESampler(
-                seed=self._seed * 100_003 + done, n_startup_trials=self._random_trials, multivariate=True, group=True
-            )
-            self._current = (trial.number, sampler)
-        return self._current[1]
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """See optuna.samplers.BaseSampler."""
-        return self._of(study, trial).infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """See optuna.samplers.BaseSampler."""
-        return self._of(study, trial).sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """See optuna.samplers.BaseSampler."""
-        return self._of(study, trial).sample_independent(study, trial, param_name, param_distribution)
-
-
 def storage(folder: Path) -> optuna.storages.RDBStorage:
     """Return the study's own Optuna storage; optuna-dashboard opens it too."""
     return optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
 
 
-def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, float]) -> optuna.Study:
+def objectives(spec: StudySpec) -> dict[str, Literal["minimize", "maximize"]]:
+    """Return what trials report and Optuna weighs, and the direction of each."""
+    return {OBJECTIVE: "maximize"} if spec.search.cost is None else {OBJECTIVE: "maximize", COST: "minimize"}
+
+
+def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str, float]]) -> optuna.Study:
     """Open the Optuna study, new or interrupted, and queue what has to be tried first.
 
-    New: each curriculum's defaults; those that ran under every seed come first, with their scores. Interrupted: trials
-    that were running are marked failed and queued again with the same parameters.
+    New: each curriculum's defaults; those that ran under every seed come first, with their scores; then what earlier
+    studies found. Interrupted: trials that were running are marked failed and queued again with the same parameters.
 
     Args:
         spec: The study.
         folder: Where it lives.
-        finished: Final objective of runs that need not run again, by run key.
+        finished: Final objectives of runs that need not run again, by run key.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # TPE's `group` is one
     study = optuna.create_study(
         storage=storage(folder),
         study_name=spec.name,
-        sampler=TrialSeededTPE(spec.seed, spec.search.random_trials),
-        direction="maximize",
+        sampler=sampler(spec),
+        directions=[*objectives(spec).values()],
         load_if_exists=True,
     )
     defaults = {
         name: default_run(spec, name, "search") for name in dict.fromkeys([*spec.every_seed(), *spec.curricula])
     }
-    _queue(study, [parameters_of(run, spec) for run in defaults.values()])
+    earlier = warm_start.earlier(spec)
+    first = [*defaults.values(), *(run for one in earlier for run in one.again())]
+    _queue(study, [parameters_of(run, spec) for run in first])
     if not trials_done(study):
         for name in spec.every_seed():
             if defaults[name].key not in finished:
                 break  # it failed: the queue is at this one, and the search tries it again
             known = study.ask()
             space(spec)(known)
-            study.tell(known, finished[defaults[name].key])
+            study.tell(known, [finished[defaults[name].key][objective] for objective in objectives(spec)])
+    for one in earlier:
+        _learn(study, spec, one)
     return study
 
 
-def _queue(study: optuna.Study, defaults: list[dict[str, Any]]) -> None:
-    """Queue the trials that an interruption cut off, then the defaults that were not tried; drop any older queue.
+def _learn(study: optuna.Study, spec: StudySpec, earlier: warm_start.Earlier) -> None:
+    """Add the trials of an earlier study as if this one had proposed them, unless they are there."""
+    there = [trial.params for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_FROM) == earlier.name]
+    for run, values in earlier.known():
+        parameters = parameters_of(run, spec)
+        if parameters not in there:
+            proposed = optuna.trial.FixedTrial(parameters)
+            space(spec)(proposed)
+            known = optuna.trial.create_trial(
+                params=parameters,
+                distributions=proposed.distributions,
+                values=values,
+                user_attrs={_FROM: earlier.name},
+            )
+            study.add_trial(known)
+
+
+def _queue(study: optuna.Study, first: list[dict[str, Any]]) -> None:
+    """Queue the trials that an interruption cut off, then what is tried first and was not; drop any older queue.
 
     The interrupted ones must come first: a study that was never interrupted would have finished them first.
     """
-    done = [trial.params for trial in study.get_trials(deepcopy=False, states=_DONE)]
+    done = [trial.params for trial in _done(study)]
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in running:
         study.tell(trial.number, state=TrialState.FAIL)
     for _ in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.tell(study.ask(), state=TrialState.FAIL)
-    interrupted = [trial.params for trial in running if trial.params]
-    for parameters in [*interrupted, *(known for known in defaults if known not in interrupted)]:
-        if parameters not in done:
+    queued: list[dict[str, Any]] = []
+    for parameters in [*(trial.params for trial in running if trial.params), *first]:
+        if parameters not in [*done, *queued]:
+            queued.append(parameters)
             study.enqueue_trial(parameters)
 
 
+def _done(study: optuna.Study) -> list[FrozenTrial]:
+    own = study.get_trials(deepcopy=False, states=DONE)
+    return [trial for trial in own if _FROM not in trial.user_attrs]
+
+
 def trials_done(study: optuna.Study) -> int:
-    """Return how many trials Optuna counts as done."""
-    return len(study.get_trials(deepcopy=False, states=_DONE))
+    """Return how many trials of its own Optuna counts as done."""
+    return len(_done(study))
 
 
-class BudgetASHA(ASHAScheduler):  # type: ignore[misc]  # Ray has no types for mypy
-    """ASHA over step budgets that can be told what earlier trials scored.
-
-    Tune saves no scheduler state, so after a restart the rungs would be empty and every trial would pass them.
-    """
-
-    def remember(self, run: str, scores: list[tuple[float, float]], metric: str) -> None:
-        """Put the (rung, score) pairs of a finished run where `on_trial_result` would have put them."""
-        trial: Any = SimpleNamespace(trial_id=run)
-        controller: Any = None
-        self.on_trial_add(controller, trial)
-        for rung, value in scores:
-            self.on_trial_result(controller, trial, {self._time_attr: rung, metric: value})
-        self.on_trial_remove(controller, trial)
+def searcher(spec: StudySpec, folder: Path) -> OptunaSearch:
+    """Return what hands Optuna's proposals to Tune; `open_study` comes before it."""
+    directions = objectives(spec)
+    modes = [direction[:3] for direction in directions.values()]
+    return OptunaSearch(
+        space=space(spec),
+        metric=list(directions) if len(directions) > 1 else OBJECTIVE,
+        mode=modes if len(modes) > 1 else modes[0],
+        sampler=sampler(spec),
+        study_name=spec.name,
+        storage=storage(folder),
+    )

@@ -12,6 +12,7 @@ from curricula.errors import nearest
 from study.spec_data import DataSpec
 from study.spec_evaluation import CONTROLS, EvaluationSpec
 from study.spec_part import Part, Positive, absolute
+from study.spec_search import SearchSpec
 from trainers.models.presets import PRESETS, preset
 from trainers.settings import Budget, Precision, RateSchedule, check_spans, check_window
 
@@ -88,47 +89,6 @@ class PretrainingSpec(Part):
                 f"ends at 0, but got cooldown={self.cooldown}"
             )
         return self
-
-
-class RangeSpec(Part):
-    """Values that a search may try for one number."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "RangeSpec":
-        if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"low < high must hold, both above 0 with log, but got low={self.low}, high={self.high}")
-        return self
-
-
-_SEARCHABLE = ("learning_rate", "weight_decay", "clip")
-
-
-class SearchSpec(Part):
-    """What Optuna tries, and when ASHA gives up on a trial."""
-
-    trials: Annotated[int, Field(ge=0)] = Field(
-        8, description="configurations to try; each curriculum's defaults come first; 0: no search, only `grid`"
-    )
-    random_trials: Annotated[int, Field(ge=0)] = Field(5, description="configurations before TPE starts to model")
-    reduction_factor: Annotated[float, Field(gt=1)] = Field(
-        2.0, description="ASHA lets the best 1/n of the trials pass a budget"
-    )
-    space: dict[str, RangeSpec] = Field(
-        default_factory=lambda: {"learning_rate": RangeSpec(low=1e-4, high=5e-3, log=True)},
-        description=f"numbers of `pretraining` to search: {', '.join(_SEARCHABLE)}",
-    )
-
-    @field_validator("space")
-    @classmethod
-    def _searchable(cls, space: dict[str, RangeSpec]) -> dict[str, RangeSpec]:
-        for name in space:
-            if name not in _SEARCHABLE:
-                raise ValueError(f"`{name}` cannot be searched{nearest(name, _SEARCHABLE)}")
-        return space
 
 
 class ClusterSpec(Part):
@@ -248,6 +208,17 @@ class StudySpec(Part):
         tried = [name for name in self.curricula if name not in self.every_seed()]
         if self.search.trials == 0 and tried:
             raise ValueError(f"without a search, `grid` must name every curriculum, but it lacks {', '.join(tried)}")
+        if self.search.brackets > len(self.pretraining.budgets):
+            raise ValueError(
+                f"search.brackets must not exceed the number of budgets, but got {self.search.brackets} and "
+                f"{len(self.pretraining.budgets)}"
+            )
+        if self.search.cost == "money" and self.cluster.price_per_worker_hour is None:
+            raise ValueError("search.cost=money needs cluster.price_per_worker_hour, but it is not set")
+        if self.search.cost == "gpu_hours" and not self.cluster.gpus_per_worker:
+            raise ValueError("search.cost=gpu_hours needs GPUs, but got cluster.gpus_per_worker=0")
+        if self.name in self.search.warm_start:
+            raise ValueError(f"search.warm_start: a study cannot learn from itself, but got {self.name}")
         if 0 < self.search.trials < len(self.curricula):
             raise ValueError(
                 f"search.trials must allow each of the {len(self.curricula)} curricula one trial, "

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from curricula import InputError
 from curricula.errors import nearest
-from study.spec import RangeSpec, StudySpec
+from study.spec import StudySpec
 from study.spec_part import Part
+from study.spec_search import RangeSpec
 
 SPECS = Path(__file__).parent / "specs"
 _OWN = ("name", "about")  # what a spec does not hand down

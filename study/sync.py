@@ -5,7 +5,7 @@ import sys
 
 from curricula import InputError
 from study import outcome
-from study.engine import saved_spec, study_id
+from study.folder import saved_spec, study_id
 from study.report import REPORT
 from study.store import Store
 from study.summary import summarise

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from study.messages import COST, OBJECTIVE
 from study.spec import StudySpec
 from study.spec_evaluation import FULL, FidelitySpec, TaskSpec
 from study.store import PRETRAINING
@@ -95,3 +96,20 @@ def objective(spec: StudySpec, rows: pd.DataFrame, budget: int) -> float:
     """
     chosen = scores(spec, rows[rows["budget"] == budget], "dev", spec.evaluation.fidelity_at(budget))
     return float(chosen.groupby("task")["value"].mean().mean())
+
+
+def reported(spec: StudySpec, rows: pd.DataFrame, budget: int) -> dict[str, float]:
+    """Return what the search weighs of a run at one budget: the objective, and the cost if the spec names one."""
+    values = {OBJECTIVE: objective(spec, rows, budget)}
+    if spec.search.cost is not None:
+        costs = rows[(rows["budget"] == budget) & (rows["metric"] == spec.search.cost)]["value"]
+        values[COST] = float(costs.iloc[0])
+    return values
+
+
+def worst(spec: StudySpec, rows: pd.DataFrame) -> dict[str, float]:
+    """Return what a run without a score reports: chance level, at the highest cost of the study, lest it look cheap."""
+    if spec.search.cost is None:
+        return {OBJECTIVE: 0.0}
+    costs = rows[rows["metric"] == spec.search.cost]["value"]
+    return {OBJECTIVE: 0.0, COST: float(costs.max()) if len(costs) else 0.0}

@@ -12,7 +12,7 @@ import torch
 from study import baselines, tasks
 from study.group import Report
 from study.measures import measures
-from study.messages import GO_ON, OBJECTIVE, RUNG, decision_path, rung
+from study.messages import GO_ON, decision_path
 from study.runs import Run, data_settings, execution
 from study.scorer import Place, Scorer
 from study.spec import StudySpec
@@ -97,8 +97,7 @@ class _Worker:
             self._score(horizon, reached)
         self._report(
             {
-                OBJECTIVE: tasks.objective(self._spec, self._store.rows(self._run.key), budget),
-                RUNG: rung(self._spec, budget),
+                **tasks.reported(self._spec, self._store.rows(self._run.key), budget),
                 "budget": budget,
                 "run": self._run.key,
                 **_group(self._workers),
@@ -131,15 +130,14 @@ class _Worker:
         self._scorer.score(Pretrained(reached.model, self._data.tokenizer), place)
 
     def diverged(self, reason: str) -> None:
-        """Record that this run has no score at its next budgets, and report chance level to the search."""
+        """Record that this run has no score at its next budgets, and report the worst to the search."""
         if self._workers.rank == 0:
             with replacing(self._folder / "runs" / self._run.key / "failure.json") as temporary:
                 temporary.write_text(json.dumps({"reason": reason}))
         longest = max(self._run.budgets(self._spec))
         self._report(
             {
-                OBJECTIVE: 0.0,
-                RUNG: rung(self._spec, longest),
+                **tasks.worst(self._spec, self._store.rows()),
                 "budget": longest,
                 "run": self._run.key,
                 "failure": reason,

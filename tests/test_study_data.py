@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from curricula import InputError
 from study import engine
+from study.folder import create_folder
 from study.provenance import Provenance
 from study.runs import data_settings
 from study.spec_files import parse
@@ -62,7 +63,7 @@ def own_task(name: str = "own/chr22") -> list[dict[str, Any]]:
 def prepared(content: dict[str, Any]) -> Path:
     spec = parse(content, "test")
     engine.check(spec)
-    spec = engine.create_folder(spec)
+    spec = create_folder(spec)
     engine.prepare(spec)
     return spec.folder()
 

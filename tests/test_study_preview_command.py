@@ -13,7 +13,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from study import engine
+from study.folder import create_folder
 from study.preview import __main__ as preview
 from study.preview.curve import MOST, read_curve, recorded_curve
 from study.preview.replay import Source
@@ -163,7 +163,7 @@ def test_a_curve_shows_where_cm_gems_switches(tmp_path: Path, capsys: pytest.Cap
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudySpec, Path]:
     """Give a study whose first control was really trained for 6 steps, and its folder of checkpoints."""
     folder = tmp_path_factory.mktemp("results")
-    spec = engine.create_folder(load(str(write_mini(folder)), [f"results={folder}"]))
+    spec = create_folder(load(str(write_mini(folder)), [f"results={folder}"]))
     data.prepare(data.open_genome(spec.data.genome), data_settings(spec), spec.folder())
     loaded, sha256 = data.load(data_settings(spec), spec.folder())
     run = default_run(spec, "constant", "control")
@@ -187,7 +187,7 @@ def test_the_curve_of_a_finished_study(trained: tuple[StudySpec, Path], capsys: 
 
 
 def test_a_study_without_a_control_has_no_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine.create_folder(load(str(write_mini(tmp_path)), [f"results={tmp_path}"]))
+    create_folder(load(str(write_mini(tmp_path)), [f"results={tmp_path}"]))
     assert preview.main(["--recorded", "mini", "--set", f"results={tmp_path}"]) == 2
     refused(capsys, "is read from a checkpoint of the `constant` control, but")
 

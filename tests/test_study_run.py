@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from study import engine, run
+from study.folder import create_folder, saved_spec, study_id
 from study.spec_files import load
 from tests.studies import write_mini
 
@@ -27,9 +28,7 @@ def test_an_unexpected_end_says_that_nothing_is_lost_and_how_to_go_on(
 def test_a_study_that_runs_already_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from filelock import FileLock
 
-    spec = engine.create_folder(
-        run._spec(run._parser().parse_args([str(write_mini(tmp_path)), "--results", str(tmp_path)]))
-    )
+    spec = create_folder(run._spec(run._parser().parse_args([str(write_mini(tmp_path)), "--results", str(tmp_path)])))
     with FileLock(spec.folder() / ".lock"):
         assert run.main(["--resume", "mini", "--results", str(tmp_path)]) == 2
     assert "the study mini is being run by another process" in capsys.readouterr().err
@@ -37,10 +36,10 @@ def test_a_study_that_runs_already_is_refused(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_name_that_is_taken_gets_the_next_number(tmp_path: Path) -> None:
     options = run._parser().parse_args([str(write_mini(tmp_path)), "--results", str(tmp_path)])
-    names = [engine.create_folder(run._spec(options)).name for _ in range(3)]
+    names = [create_folder(run._spec(options)).name for _ in range(3)]
     assert names == ["mini", "mini-2", "mini-3"]
-    assert engine.study_id(tmp_path / "mini") != engine.study_id(tmp_path / "mini-2")
-    assert engine.saved_spec("mini-3", str(tmp_path)).name == "mini-3"
+    assert study_id(tmp_path / "mini") != study_id(tmp_path / "mini-2")
+    assert saved_spec("mini-3", str(tmp_path)).name == "mini-3"
 
 
 def test_paths_of_a_spec_are_absolute_defaults_included(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
-"""What Optuna proposes, what a restart changes (nothing), and where ASHA cuts."""
+"""What Optuna proposes, and what a restart changes: nothing."""
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from optuna.trial import TrialState
 
 from study import search
-from study.messages import OBJECTIVE, rung
+from study.messages import COST, OBJECTIVE
 from study.runs import Run, controls, default_run, run_of
 from study.spec import StudySpec
 from study.spec_files import parse
@@ -64,15 +63,51 @@ def test_proposals_have_all_arguments_within_the_declared_space(spec: StudySpec,
         assert set(search.parameters_of(run, spec)) >= {"curriculum", "learning_rate"}
 
 
-@pytest.mark.parametrize("interrupted_at", [0, 2, 5, 8])
+def searching(**search: object) -> StudySpec:
+    return parse({**WIDE, "search": {**WIDE["search"], **search}}, "test")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "interrupted_at"), [("tpe", 0), ("tpe", 2), ("tpe", 5), ("tpe", 8), ("gp", 7), ("random", 5)]
+)
 def test_an_interrupted_search_proposes_what_an_undisturbed_one_does(
-    spec: StudySpec, tmp_path: Path, interrupted_at: int
+    tmp_path: Path, sampler: str, interrupted_at: int
 ) -> None:
+    spec = searching(sampler=sampler)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     undisturbed = [run.key for run in proposals(spec, tmp_path / "a", 9)]
     assert len(set(undisturbed)) == 9
     assert [run.key for run in proposals(spec, tmp_path / "b", 9, interrupted_at)] == undisturbed
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
+def test_trials_that_start_together_are_not_all_the_same(tmp_path: Path, sampler: str) -> None:
+    spec = searching(sampler=sampler)
+    study = search.open_study(spec, tmp_path, {})
+    trials = [study.ask() for _ in range(6)]
+    for trial in trials:
+        search.space(spec)(trial)
+    learning_rates = [trial.params["learning_rate"] for trial in trials[3:]]  # before them, each curriculum's defaults
+    assert len(set(learning_rates)) == 3
+
+
+def test_with_a_cost_optuna_weighs_both(tmp_path: Path) -> None:
+    spec = searching(cost="flops")
+    control = default_run(spec, "constant", "search")
+    study = search.open_study(spec, tmp_path, {control.key: {OBJECTIVE: 0.25, COST: 4e9}})
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert study.trials[0].values == [0.25, 4e9]
+    for score, cost in ((0.3, 5e9), (0.2, 5e9), (0.2, 1e9)):
+        trial = study.ask()
+        search.space(spec)(trial)
+        study.tell(trial, [score, cost])
+    assert sorted(trial.values for trial in study.best_trials) == [[0.2, 1e9], [0.25, 4e9], [0.3, 5e9]]
+    for _ in range(4):  # enough of them for TPE to model both
+        trial = study.ask()
+        search.space(spec)(trial)
+        study.tell(trial, [0.1, 2e9])
+    assert search.trials_done(study) == 8
 
 
 def test_a_trial_that_was_running_is_failed_and_queued_again(spec: StudySpec, tmp_path: Path) -> None:
@@ -87,33 +122,6 @@ def test_a_trial_that_was_running_is_failed_and_queued_again(spec: StudySpec, tm
 def test_the_control_that_ran_already_is_told_to_optuna(spec: StudySpec, tmp_path: Path) -> None:
     control = next(run for run in controls(spec) if run.curriculum == "constant")
     for _ in range(2):
-        study = search.open_study(spec, tmp_path, {control.key: 0.25})
+        study = search.open_study(spec, tmp_path, {control.key: {OBJECTIVE: 0.25}})
         (done,) = study.get_trials(states=(TrialState.COMPLETE,))
         assert (done.params["curriculum"], done.value) == ("constant", 0.25)
-
-
-def scheduler() -> search.BudgetASHA:
-    return search.BudgetASHA(
-        time_attr="rung", metric=OBJECTIVE, mode="max", max_t=4.0, grace_period=1, reduction_factor=2.0
-    )
-
-
-def decision(asha: search.BudgetASHA, run: str, rung: float, score: float) -> str:
-    trial = SimpleNamespace(trial_id=run)
-    asha.on_trial_add(None, trial)
-    return str(asha.on_trial_result(None, trial, {"rung": rung, OBJECTIVE: score}))
-
-
-def test_asha_stops_below_the_median_of_what_it_remembers() -> None:
-    fresh, restarted = scheduler(), scheduler()
-    for run, score in (("a", 0.2), ("b", 0.4), ("c", 0.6)):
-        decision(fresh, run, 1.0, score)
-        restarted.remember(run, [(1.0, score)], OBJECTIVE)
-    for score, expected in ((0.39, "STOP"), (0.41, "CONTINUE")):
-        assert decision(fresh, f"d{score}", 1.0, score) == expected
-        assert decision(restarted, f"d{score}", 1.0, score) == expected
-    assert decision(scheduler(), "d", 1.0, 0.0) == "CONTINUE"
-
-
-def test_rungs_are_the_budgets_however_spaced(spec: StudySpec) -> None:
-    assert [rung(spec, budget) for budget in (0, 2, 4, 6)] == [0.0, 1.0, 2.0, 4.0]

@@ -48,7 +48,7 @@ def recorded_curve(name: str, results: str) -> Curve:
     Raises:
         InputError: there is no such study, or its control has no complete checkpoint.
     """
-    from study.engine import saved_spec
+    from study.folder import saved_spec
 
     folder = saved_spec(name, results).folder()
     runs = [json.loads(path.read_text()) | {"key": path.parent.name} for path in folder.glob("runs/*/run.json")]

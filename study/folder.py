@@ -1,0 +1,57 @@
+"""The folder of a study: its name, spec and identity."""
+
+import uuid
+from pathlib import Path
+
+import yaml
+
+from curricula import InputError
+from study.spec import StudySpec
+from study.spec_files import parse
+from trainers.files import replacing
+
+_SPEC, _ID = "spec.yaml", "study_id"
+
+
+def create_folder(spec: StudySpec) -> StudySpec:
+    """Make the folder of a new study; a name that is taken gets the next free number.
+
+    Raises:
+        InputError: the results folder cannot be written.
+    """
+    number = 0
+    while True:
+        number += 1
+        name = spec.name if number == 1 else f"{spec.name}-{number}"
+        numbered = spec.model_copy(update={"name": name})
+        folder = numbered.folder()
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"the results folder {folder.parent} cannot be written: {error.strerror}") from error
+        (folder / _ID).write_text(uuid.uuid4().hex)
+        with replacing(folder / _SPEC) as temporary:
+            temporary.write_text(yaml.safe_dump(numbered.model_dump(mode="json"), sort_keys=False))
+        return numbered
+
+
+def saved_spec(name: str, results: str) -> StudySpec:
+    """Return the spec of a study that was started before.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    root = Path(results).expanduser().resolve()
+    path = root / name / _SPEC
+    if not path.exists():
+        known = sorted(entry.parent.name for entry in root.glob(f"*/{_SPEC}"))
+        raise InputError(f"there is no study `{name}` in {root} (there: {', '.join(known) or 'none'})")
+    return parse({**yaml.safe_load(path.read_text()), "results": str(root)}, str(path))
+
+
+def study_id(folder: Path) -> str:
+    """Return the identity of a study: its name may be taken elsewhere, this is not."""
+    return (folder / _ID).read_text()
