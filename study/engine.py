@@ -1,7 +1,7 @@
 """Runs a study: controls, search, repetitions of the best; every finished number is on disk before it is used."""
 
 import functools
-import json
+import itertools
 import os
 import uuid
 import warnings
@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import cluster, tasks, warm_start
-from study.messages import OBJECTIVE
+from study import cluster, replication, tasks, warm_start
 from study.progress import Reporter
 from study.provenance import LEAKS
 from study.runs import Run, baselines, controls, data_settings
@@ -61,21 +60,25 @@ class Study:
         self._run_fixed([*baselines(self._spec), *fixed])
         if self._spec.search.trials:
             self._search(fixed)
-        self._run_fixed(self._repetitions())
+        self._replicate()
 
-    def _repetitions(self) -> list[Run]:
-        """Return the best configuration of the search, by dev score at the longest budget, with every seed.
+    def _replicate(self) -> None:
+        """Repeat what the search found best with other seeds, as many as the spec asks for.
 
-        The first seed as well: where the search went by cheaper scores, those in full are still missing.
+        With the first seed as well: where the search went by cheaper scores, those in full are still missing.
         """
-        rows = self._store.rows()
-        rows = rows[(rows["seed"] == 0) & (rows["budget"] == max(self._spec.pretraining.budgets))]
-        if rows.empty or not self._spec.search.trials:
-            return []
-        best = max(sorted(set(rows["run"])), key=lambda run: self._final(run)[OBJECTIVE])
-        chosen = json.loads((self._folder / "runs" / best / "run.json").read_text())
-        first = 0 if self._spec.evaluation.rungs else 1
-        return [Run(**{**chosen, "role": "replicate", "seed": seed}) for seed in range(first, self._spec.seeds)]
+        spec = self._spec
+        chosen = replication.promising(spec, self._store.rows(), self._folder)
+        self._run_fixed(replication.repeated(chosen, range(0 if spec.evaluation.rungs else 1, spec.seeds)))
+        compared = replication.compared(spec, chosen)
+        for seed in itertools.count(spec.seeds):
+            runs, why = replication.further(spec, self._store.rows(), compared, seed)
+            if why:
+                self._reporter.say(why)
+            if not runs:
+                return
+            self._reporter.expect(len(runs))
+            self._run_fixed(runs)
 
     def _run_fixed(self, runs: list[Run]) -> None:
         from ray import tune

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from curricula import InputError
-from study.runs import Run, baselines, controls, default_run
+from study.runs import Run, baselines, controls, default_run, repetitions
 from study.spec import CONTROL, StudySpec
 from study.tasks import applies
 from trainers.evaluation.protocol import Protocol
@@ -65,8 +65,11 @@ def plan(spec: StudySpec, tasks: Sequence[EvaluationTask], stops: bool = True) -
         searched = default_run(spec, CONTROL, "search")
         tried = spec.search.trials - len(spec.every_seed())
         parts.append(run.of(searched, "search", spec.search.reduction_factor if stops else 1.0).times(tried))
-        repeated = spec.seeds - (0 if spec.evaluation.rungs else 1)
-        parts.append(run.of(default_run(spec, CONTROL, "replicate"), "repeats").times(repeated))
+        parts.append(run.of(default_run(spec, CONTROL, "replicate"), "repeats").times(repetitions(spec)))
+    if spec.replication.most_seeds and not stops:
+        compared = len(spec.every_seed()) + (spec.replication.promising if spec.search.trials else 0)
+        further = compared * (spec.replication.most_seeds - spec.seeds)
+        parts.append(run.of(default_run(spec, CONTROL, "replicate"), "more seeds").times(further))
     return [part for part in parts if part.runs]
 
 

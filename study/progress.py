@@ -101,6 +101,10 @@ class Reporter:
         except (OSError, ValueError):
             return 0
 
+    def expect(self, runs: int) -> None:
+        """Count runs that were not planned."""
+        self._total_runs += runs
+
     def skip(self, run: str) -> None:
         """Count a run that an earlier session finished."""
         self._skipped.add(run)

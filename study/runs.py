@@ -153,12 +153,19 @@ def baselines(spec: StudySpec) -> list[Run]:
 
 
 def expected(spec: StudySpec) -> int:
-    """Return how many runs a study has if the search stops none early and its best is none that ran before."""
+    """Return how many runs a study has if the search stops none early and its best is none that ran before.
+
+    Those that `replication.most_seeds` adds are left out.
+    """
     fixed = len(controls(spec)) + len(baselines(spec))
     if not spec.search.trials:
         return fixed
-    repeated = spec.seeds - (0 if spec.evaluation.rungs else 1)
-    return fixed + spec.search.trials - len(spec.every_seed()) + repeated
+    return fixed + spec.search.trials - len(spec.every_seed()) + repetitions(spec)
+
+
+def repetitions(spec: StudySpec) -> int:
+    """Return how many runs repeat what a search found; see `study.replication` for those beyond."""
+    return spec.replication.promising * (spec.seeds - (0 if spec.evaluation.rungs else 1))
 
 
 def run_of(config: Mapping[str, Any], spec: StudySpec) -> Run:

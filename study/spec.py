@@ -12,7 +12,7 @@ from curricula.errors import nearest
 from study.spec_data import DataSpec
 from study.spec_evaluation import CONTROLS, EvaluationSpec
 from study.spec_part import Part, Positive, absolute
-from study.spec_search import SearchSpec
+from study.spec_search import ReplicationSpec, SearchSpec
 from trainers.models.presets import PRESETS, preset
 from trainers.settings import Budget, Precision, RateSchedule, check_spans, check_window
 
@@ -145,6 +145,7 @@ class StudySpec(Part):
         "control does; `all` of them",
     )
     search: SearchSpec = SearchSpec()
+    replication: ReplicationSpec = ReplicationSpec()
     evaluation: EvaluationSpec
     cluster: ClusterSpec = ClusterSpec()
 
@@ -217,6 +218,11 @@ class StudySpec(Part):
             raise ValueError("search.cost=money needs cluster.price_per_worker_hour, but it is not set")
         if self.search.cost == "gpu_hours" and not self.cluster.gpus_per_worker:
             raise ValueError("search.cost=gpu_hours needs GPUs, but got cluster.gpus_per_worker=0")
+        most = self.replication.most_seeds
+        if most is not None and most <= self.seeds:
+            raise ValueError(f"replication.most_seeds must be more than seeds, but got {most} and {self.seeds}")
+        if self.replication.money is not None and self.cluster.price_per_worker_hour is None:
+            raise ValueError("replication.money needs cluster.price_per_worker_hour, but it is not set")
         if self.name in self.search.warm_start:
             raise ValueError(f"search.warm_start: a study cannot learn from itself, but got {self.name}")
         if 0 < self.search.trials < len(self.curricula):

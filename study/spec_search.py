@@ -66,3 +66,27 @@ class SearchSpec(Part):
             if name not in SEARCHABLE:
                 raise ValueError(f"`{name}` cannot be searched{nearest(name, SEARCHABLE)}")
         return space
+
+
+class ReplicationSpec(Part):
+    """Which configurations of the search get every seed, and when they get more."""
+
+    promising: Positive = Field(
+        1,
+        description="configurations of the search that get every seed: the best by dev score at the longest budget; "
+        "with `search.cost`, of those that nothing dominates",
+    )
+    most_seeds: Positive | None = Field(
+        None,
+        description="go on beyond `seeds`, control included, up to so many, until one of the limits below; none: no",
+    )
+    half_width: Annotated[float, Field(gt=0)] = Field(
+        0.01, description="enough seeds: the 95 % interval of each difference to the control reaches so far (dev score)"
+    )
+    worker_hours: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="no more seeds once the study has used so many worker-hours; none: no limit"
+    )
+    money: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="no more seeds once the study has cost so much, by cluster.price_per_worker_hour; none: no limit",
+    )
