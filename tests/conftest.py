@@ -58,10 +58,25 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--curriculum"):
+        _share_out(items)
         return
     kept = [item for item in items if item.path.name == CONTRACT]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def _share_out(items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist what belongs to one worker: a file; and all whole studies, which have workers of their own.
+
+    Studies wait much of their time, and take longest: they come first, and the other worker does the rest beside them.
+    """
+
+    def runs_studies(item: pytest.Item) -> bool:
+        return hasattr(item, "module") and hasattr(item.module, "StudyProcess")
+
+    items.sort(key=lambda item: not runs_studies(item))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("studies" if runs_studies(item) else item.path.name))
 
 
 @pytest.fixture(scope="session")
