@@ -31,6 +31,37 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a study as a whole took.
+
+    Attributes:
+        costs: Of all its runs.
+        held: Worker-hours for which it had its workers, in use or not; 0 where that was not recorded.
+    """
+
+    costs: Costs
+    held: float
+
+    @property
+    def idle(self) -> float | None:
+        """Share of the held time in which a worker neither trained nor scored: starts, waiting, work that was lost.
+
+        None where scores of another study were taken over, and more was used than this one held.
+        """
+        used = self.costs.worker_hours
+        return None if self.held < used or not self.held else 1 - used / self.held
+
+    def sentence(self) -> str:
+        """Say it."""
+        costs = self.costs
+        money = "" if costs.money is None else f" ({costs.money:,.2f} in money)"
+        text = f"all trials together used {costs.worker_hours:.3g} worker-hours{money}"
+        if costs.gpu_hours:
+            text += f", {costs.gpu_hours:.3g} GPU-hours"
+        return text if self.idle is None else f"{text}; of {self.held:.3g} held, {self.idle:.0%} were idle"
+
+
+@dataclass(frozen=True)
 class Speed:
     """How one run trained up to its last budget.
 
@@ -60,6 +91,11 @@ def costs(spec: StudySpec, rows: pd.DataFrame) -> Costs:
         flops=_trained(spec, rows, "flops"),
         money=None if price is None else worker_hours * price,
     )
+
+
+def by_run(spec: StudySpec, rows: pd.DataFrame) -> dict[str, Costs]:
+    """Return what each run took, by key."""
+    return {str(run): costs(spec, own) for run, own in rows.groupby("run")}
 
 
 def _trained(spec: StudySpec, rows: pd.DataFrame, metric: str) -> float:

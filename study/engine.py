@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import cluster, replication, tasks, warm_start
+from study import cluster, replication, sessions, tasks, warm_start
 from study.progress import Reporter
 from study.provenance import LEAKS
 from study.runs import Run, baselines, controls, data_settings
@@ -222,7 +222,8 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = ru
     try:
         with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster) as at_once:
             tracker.start()
-            with reporter.shown(), tracker.watching():
+            held = sessions.recorded(spec.folder(), at_once * spec.cluster.workers)
+            with held, reporter.shown(), tracker.watching():
                 Study(spec, at_once, reporter, tracker, trial).run_all()
     except Timeout as error:
         raise InputError(f"the study {spec.name} is being run by another process") from error

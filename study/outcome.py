@@ -7,8 +7,9 @@ from rich.table import Table
 from study import report
 from study.progress import Reporter
 from study.report import arguments_in_words, budgets_shown, cells, cost_in_words
+from study.sentences import scored_at, sentences
 from study.spec import RANDOM_INIT, StudySpec
-from study.summary import Summary, scored_at, sentences, summarise
+from study.summary import Summary, summarise
 from study.tracking import Tracker
 
 
@@ -18,6 +19,7 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
     reporter.show(table(summary))
     for sentence in sentences(summary):
         reporter.say(f"- {sentence}")
+    reporter.say(f"- {summary.usage.sentence()}")
     page = report.write(summary, folder)
     tracker.finish([page], key_numbers(summary))
     reporter.say("")
@@ -50,4 +52,9 @@ def key_numbers(summary: Summary) -> dict[str, float]:
     for line in summary.lines:
         if line.curriculum == RANDOM_INIT:
             numbers["random_init_score"] = line.at[0].mean
+    used = summary.usage
+    numbers |= {"worker_hours": used.costs.worker_hours, "gpu_hours": used.costs.gpu_hours}
+    numbers |= {
+        name: value for name, value in (("money", used.costs.money), ("idle_share", used.idle)) if value is not None
+    }
     return numbers

@@ -11,10 +11,12 @@ import yaml
 
 from curricula import InputError
 from study import figures
+from study.costs import Costs
 from study.folder import saved_spec
 from study.progress import duration, in_words
 from study.published import Group, PublishedLine, mean_of, published_for
-from study.summary import CurriculumLine, Summary, scored_at, sentences, summarise
+from study.sentences import scored_at, sentences
+from study.summary import CurriculumLine, RunLine, Summary, summarise
 from study.tracking import tracking_uri
 from trainers.files import replacing
 
@@ -100,6 +102,8 @@ def write(summary: Summary, folder: Path) -> Path:
         by_task=by_task(summary),
         published=[(line.label, f"{line.mean:.3f}", line.source) for line in _published(summary)],
         costs=[{"name": line.curriculum, **_costs(summary, line)} for line in summary.lines],
+        usage=summary.usage.sentence(),
+        runs=[_run(summary, line) for line in summary.runs],
         lines=[_row(summary, line) for line in summary.lines],
         figures={
             "scores": drawn(figures.scores(summary)),
@@ -162,16 +166,34 @@ def _row(summary: Summary, line: CurriculumLine) -> dict[str, Any]:
 
 def _costs(summary: Summary, line: CurriculumLine) -> dict[str, str]:
     """Return what all trials of a curriculum took and how fast its best run was, by column."""
-    costs, speed = line.costs, line.speed
+    speed = line.speed
+    return {
+        **_spent(summary, line.costs),
+        "tokens/s": f"{speed.tokens_per_second:,.0f}" if speed else "",
+        "MFU": f"{speed.mfu:.1%}" if speed else "",
+        "communication": f"{speed.communication / sum(speed.parts.values()):.0%}" if speed else "",
+    }
+
+
+def _run(summary: Summary, line: RunLine) -> dict[str, str]:
+    """Return one trial, by column."""
+    return {
+        "curriculum": line.curriculum,
+        "seed": str(line.seed),
+        "role": line.role,
+        "steps": f"{line.budget:,}",
+        **_spent(summary, line.costs),
+        "run": line.run,
+    }
+
+
+def _spent(summary: Summary, costs: Costs) -> dict[str, str]:
     has_gpus = summary.spec.cluster.gpus_per_worker > 0
     hours = {"GPU-hours": costs.gpu_hours} if has_gpus else {"worker-hours": costs.worker_hours}
     return {
         **{name: f"{value:.3g}" for name, value in hours.items()},
         "model FLOPs": f"{costs.flops:.1e}" if costs.flops else "0",
         **({} if costs.money is None else {"money": f"{costs.money:,.2f}"}),
-        "tokens/s": f"{speed.tokens_per_second:,.0f}" if speed else "",
-        "MFU": f"{speed.mfu:.1%}" if speed else "",
-        "communication": f"{speed.communication / sum(speed.parts.values()):.0%}" if speed else "",
     }
 
 

@@ -13,10 +13,10 @@ from study.progress import in_words
 from study.runs import Run, baselines, controls, default_run
 from study.runs import expected as expected_runs
 from study.scorer import protocols
+from study.sentences import _missing_controls
 from study.spec import StudySpec
 from study.spec_evaluation import TaskSpec
 from study.spec_files import load, parse
-from study.summary import _missing_controls
 from tests.studies import MINI
 from trainers.evaluation.protocol import DEFAULT
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from study import figures, outcome, report
+from study.sentences import scored_at, sentences
 from study.spec import RANDOM_INIT, StudySpec
 from study.spec_files import parse
 from study.store import Row, Store
-from study.summary import Summary, scored_at, sentences, summarise
+from study.summary import Summary, summarise
 from tests.studies import MINI
 
 # run, curriculum, seed, budget, (dev, test) scores of the repetitions
@@ -192,7 +193,11 @@ def test_one_pair_is_no_comparison(spec: StudySpec, tmp_path: Path) -> None:
     only = summarise(spec, tmp_path)
     assert only.comparisons == []
     assert only.best is None
-    assert outcome.key_numbers(only) == {"random_init_score": pytest.approx(0.1666667)}
+    assert outcome.key_numbers(only) == {
+        "random_init_score": pytest.approx(0.1666667),
+        "worker_hours": pytest.approx(0.0025),
+        "gpu_hours": 0.0,
+    }
 
 
 def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_path: Path) -> None:
