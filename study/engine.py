@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from curricula import InputError
 from study import cluster, replication, sessions, tasks, warm_start
 from study.progress import Reporter
-from study.provenance import LEAKS
+from study.provenance import LEAKS, TASKS
 from study.runs import Run, baselines, controls, data_settings
 from study.spec import StudySpec
 from study.store import Store
@@ -201,10 +201,11 @@ def prepare(spec: StudySpec, read: list[EvaluationTask] | None = None) -> None:
         return
     settings = data_settings(spec)
     corpus = data.open_genome(spec.data.genome)
-    tests = tests_of(read or tasks.read(spec))
-    leaks = find_leaks(corpus, data.divided(corpus, settings)[0], tests)
+    read = read or tasks.read(spec)
+    leaks = find_leaks(corpus, data.divided(corpus, settings)[0], tests_of(read))
     excluded = leaks.places if spec.data.exclude_test_windows else NONE
-    data.prepare(corpus, settings, spec.folder(), excluded, {LEAKS: leaks.card(spec.data.exclude_test_windows)})
+    cards = {LEAKS: leaks.card(spec.data.exclude_test_windows), TASKS: tasks.cards(spec, read)}
+    data.prepare(corpus, settings, spec.folder(), excluded, cards)
 
 
 def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = run_trial) -> None:

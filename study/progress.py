@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from study.mlflow_address import without_secrets
+
 _LOG_WIDTH = 140
 
 
@@ -39,14 +41,15 @@ class Reporter:
         self._bar: TaskID = self._progress.add_task("starting", total=1.0, left="")
 
     def say(self, line: str) -> None:
-        """Print a line; without a terminal it carries no colours."""
+        """Print a line; without a terminal it carries no colours. Passwords in it are hidden."""
+        line = without_secrets(line)
         self.console.print(line, markup=False, soft_wrap=True)
         self.log(line)
 
     def log(self, text: str) -> None:
-        """Write to `study.log` only."""
+        """Write to `study.log` only. Passwords in it are hidden."""
         with self._log.open("a") as log:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {without_secrets(text)}\n")
 
     def show(self, table: Table) -> None:
         """Print a table, to the log as well."""

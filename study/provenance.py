@@ -1,11 +1,15 @@
 """What a study read: the provenance cards that lie in its folder."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.spec import StudySpec
+
 LEAKS = "leaks"
+TASKS = "tasks"
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,56 @@ class LeakLine:
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """What a study read: its genome, or a task.
+
+    Attributes:
+        name: As the spec has it.
+        sha256: Of the genome in its normal form; of the hashes of a task's splits.
+        source: Path or address.
+        is_training: Whether models are pretrained on it; otherwise they are scored on it.
+        facts: What else its card says in few words.
+    """
+
+    name: str
+    sha256: str
+    source: str
+    is_training: bool
+    facts: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Where the source is: local, s3, gs or http."""
+        scheme, mark, _ = self.source.partition("://")
+        return {"s3": "s3", "gs": "gs", "http": "http", "https": "http"}.get(scheme, "local") if mark else "local"
+
+
+@dataclass(frozen=True)
 class Provenance:
-    """The cards as they were written; studies of older versions lack some."""
+    """The cards as they were written, and when, in seconds since 1970; studies of older versions lack some."""
 
     cards: dict[str, Any]
+    written_at: float = 0.0
 
     @classmethod
     def of(cls, folder: Path) -> "Provenance":
         """Read the cards of a study; none where it has not come so far."""
         path = folder / "provenance.json"
-        return cls(json.loads(path.read_text()) if path.exists() else {})
+        return cls(json.loads(path.read_text()), path.stat().st_mtime) if path.exists() else cls({})
+
+    def datasets(self, spec: StudySpec) -> list[Dataset]:
+        """Return the genome and the tasks of the cards, as far as they have a hash."""
+        found = []
+        corpus = self.cards.get("corpus", {})
+        if "sha256" in corpus:
+            facts = {"source": corpus.get("source"), "contigs": len(corpus.get("contigs", {}))}
+            place = str(corpus.get("url") or spec.data.genome)
+            found.append(Dataset(spec.data.genome, corpus["sha256"], place, True, facts))
+        for name, card in self.cards.get(TASKS, {}).items():
+            joined = hashlib.sha256(json.dumps(card["rows_sha256"], sort_keys=True).encode()).hexdigest()
+            facts = {"rows": card["rows"], "rows_sha256": card["rows_sha256"]}
+            found.append(Dataset(name, joined, card["source"], False, facts))
+        return found
 
     @property
     def genome(self) -> str:

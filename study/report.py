@@ -10,14 +10,13 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import figures
+from study import figures, mlflow_address
 from study.costs import Costs
 from study.folder import saved_spec
 from study.progress import duration, in_words
 from study.published import Group, PublishedLine, mean_of, published_for
 from study.sentences import scored_at, sentences
 from study.summary import CurriculumLine, RunLine, Summary, summarise
-from study.tracking import tracking_uri
 from trainers.files import replacing
 
 REPORT = "report.html"
@@ -57,14 +56,6 @@ def cost_in_words(line: CurriculumLine) -> str:
     return duration(line.costs.seconds)
 
 
-def mlflow_line(results: Path) -> str:
-    """Return the command that opens MLflow on these results."""
-    uri = tracking_uri(results)
-    if uri.startswith("http"):
-        return f"{uri} (a server)"
-    return f"mlflow ui --backend-store-uri '{uri}' --host 127.0.0.1 --port 5000"
-
-
 def places(folder: Path) -> list[str]:
     """Return where report, rows, models and logs are, and how to look at them."""
     return [
@@ -73,7 +64,7 @@ def places(folder: Path) -> list[str]:
         f"checkpoints  {folder / 'runs'}",
         f"log          {folder / 'study.log'}",
         f"search       {folder / 'optuna.db'} (Optuna)",
-        f"MLflow       {mlflow_line(folder.parent)}",
+        f"MLflow       {mlflow_address.command(folder.parent)}",
     ]
 
 

@@ -94,20 +94,23 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     reporter.say(f"study {spec.name}, {'resumed' if resumed else 'new'}; everything goes to {folder}")
     for reason in registry.broken().values():
         reporter.say(f"warning: {reason}")
+    tracker = Tracker(spec, folder, study_id(folder), reporter.say)
     try:
         engine.prepare(spec, tasks)
-        tracker = Tracker(spec, folder, study_id(folder), reporter.say)
         engine.run(spec, reporter, tracker)
     except KeyboardInterrupt:
         reporter.say(f"interrupted; go on with: {resume_line(spec.name, folder)}")
+        tracker.stop("KILLED")
         raise
     except InputError:
+        tracker.stop("FAILED")
         raise
     except Exception as error:  # Ray lost, memory or disk full: the rows are safe, so say how to go on
         reporter.log(traceback.format_exc())
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         reporter.say(f"the study stopped: {reason[:300]} (all of it in {folder / 'study.log'})")
         reporter.say(f"nothing finished is lost; go on with: {resume_line(spec.name, folder)}")
+        tracker.stop("FAILED")
         return 1
     return outcome.conclude(spec, folder, reporter, tracker)
 

@@ -103,6 +103,18 @@ class Store:
         """Whether all rows of a budget at one fidelity are stored."""
         return self._finished(run, budget, fidelity).exists()
 
+    def runs(self) -> list[str]:
+        """Return the runs that have rows, in order."""
+        return sorted({path.parent.name for path in self._scores.glob("*/*.parquet")})
+
+    def stored_at(self, run: str, budget: int) -> float:
+        """Return when the first rows of a budget were complete, in seconds since 1970; other fidelities may follow."""
+        return min(path.stat().st_mtime for path in (self._scores / run).glob(f"{budget:08d}.*.parquet"))
+
+    def last_stored_at(self) -> float:
+        """Return when the newest rows of the study were complete, in seconds since 1970; 0 where there are none."""
+        return max((path.stat().st_mtime for path in self._scores.glob("*/*.parquet")), default=0.0)
+
     def rows(self, run: str = "*") -> pd.DataFrame:
         """Return the rows of all finished budgets of one run or of all, in a fixed order.
 

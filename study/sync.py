@@ -2,18 +2,24 @@
 
 import argparse
 import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from curricula import InputError
 from study import outcome
 from study.folder import saved_spec, study_id
+from study.mlflow_address import shown_uri
+from study.mlflow_runs import MlflowRuns, how_it_ended
 from study.report import REPORT
+from study.spec import StudySpec
 from study.store import Store
 from study.summary import summarise
-from study.tracking import Tracker, tracking_uri
+from study.tracking import is_no_answer, reason_of
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Log whatever MLflow does not have yet; return 0, or 1 where MLflow does not answer, or 2 for wrong input."""
+    """Log whatever MLflow does not have yet; return 0, or 1 where MLflow does not take it, or 2 for wrong input."""
     parser = argparse.ArgumentParser(prog="python -m study.sync", description="Refill MLflow from stored results.")
     parser.add_argument("name", help="name of the study, a folder under --results")
     parser.add_argument("--results", default="results", metavar="DIR", help="folder of all studies (default: results)")
@@ -23,18 +29,43 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    folder = spec.folder()
-    tracker = Tracker(spec, folder, study_id(folder), print)
-    tracker.start()
-    runs = sorted(set(Store(folder).rows()["run"]))
-    for run in runs:
-        tracker.end_run(run, "FINISHED")
-    if runs:
-        report = folder / REPORT
-        tracker.finish([report] if report.exists() else [], outcome.key_numbers(summarise(spec, folder)))
-    if not tracker.is_down:
-        print(f"{len(runs)} runs of {spec.name} are in MLflow at {tracking_uri(folder.parent)}")
-    return int(tracker.is_down)
+    return _refill(spec, spec.folder())
+
+
+def _refill(spec: StudySpec, folder: Path) -> int:
+    place = f"MLflow at {shown_uri(folder.parent)}"
+    runs, refused = Store(folder).runs(), 0
+    is_running = _is_running(folder)
+    mlflow = MlflowRuns(spec, folder, study_id(folder))
+    try:
+        mlflow.load()
+        mlflow.open(is_running)
+        for run in runs:
+            try:
+                mlflow.sync(run, how_it_ended(folder, run) or (None if is_running else "KILLED"))
+            except Exception as error:
+                if is_no_answer(error):
+                    raise
+                refused += 1
+                print(f"{place} did not take {run} ({reason_of(error)})")
+        mlflow.attach([folder / "spec.yaml", folder / "provenance.json", folder / REPORT])
+        if runs and not is_running:
+            is_whole = (folder / REPORT).exists()
+            mlflow.close(outcome.key_numbers(summarise(spec, folder)), "FINISHED" if is_whole else "KILLED")
+    except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises
+        print(f"{place} does not answer ({reason_of(error)}); nothing is lost, so repeat this later")
+        return 1
+    print(f"{len(runs) - refused} runs of {spec.name} are in {place}")
+    return int(refused > 0)
+
+
+def _is_running(folder: Path) -> bool:
+    """Whether a process runs this study now: it ends its own runs."""
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The evaluation tasks of a study: where they come from, and the one number to search by."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -9,7 +10,7 @@ from study.spec import StudySpec
 from study.spec_evaluation import FULL, FidelitySpec, TaskSpec
 from study.store import PRETRAINING
 from trainers import embedded, storage
-from trainers.tasks import facts, gue
+from trainers.tasks import facts, fingerprints, gue
 from trainers.tasks.files import read_files, read_task
 from trainers.tasks.task import EvaluationTask, Reading
 
@@ -50,6 +51,25 @@ def fitted(spec: StudySpec, tasks: list[EvaluationTask], reading: Reading) -> li
     """
     entries = spec.evaluation.tasks
     return [task.fitted(reading, entry.truncate) for task, entry in zip(tasks, entries, strict=True)]
+
+
+def cards(spec: StudySpec, tasks: list[EvaluationTask]) -> dict[str, Any]:
+    """Return where each task is from, and a SHA-256 of the rows of each split as they were read, by name."""
+    return {
+        task.name: {
+            "source": _source(spec, entry),
+            "rows": {split: len(examples) for split, examples in task.splits.items()},
+            "rows_sha256": {split: fingerprints.sha256(examples) for split, examples in task.splits.items()},
+        }
+        for task, entry in zip(tasks, spec.evaluation.tasks, strict=True)
+    }
+
+
+def _source(spec: StudySpec, entry: TaskSpec) -> str:
+    if entry.train is not None:
+        return entry.train if isinstance(entry.train, str) else entry.train[0]
+    root = spec.evaluation.root
+    return "embedded" if root is None else f"{root.partition('?')[0].rstrip('/')}/{entry.name}"
 
 
 def applies(fidelity: FidelitySpec, entry: TaskSpec) -> bool:

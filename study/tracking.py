@@ -1,214 +1,257 @@
-"""MLflow shows what the Parquet rows hold: one parent run a study, one child run a trial, step = budget.
+"""Brings a study to MLflow without holding it up: a thread syncs runs, and waits for a server that is away.
 
-Everything logged is read from the rows, and what MLflow has already is not logged again. So the same call
-serves while a study runs, after a crash, and to refill an MLflow that was away.
+```
+study's own thread:  start -- log_run, end_run ... --> pending: run -> how it ended     (never waits)
+tracker's thread:    the first pending -> MlflowRuns, which reads the stored rows
+                       done        it is forgotten, unless it was asked for again meanwhile
+                       no answer   one line; it stays; a pause of 2 s, then 4 ... 30 s; one line when the server is back
+                       refused     one line; it is left to `python -m study.sync`
+study's own thread:  finish -- waits for what is pending, but not for ever
+```
 """
 
-import json
-import logging
-import os
-import time
+import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from filelock import FileLock
-
-from study import tasks
-from study.provenance import Provenance
+from study.mlflow_address import without_secrets
+from study.mlflow_runs import MlflowRuns, how_it_ended
 from study.spec import StudySpec
-from study.spec_evaluation import FULL
-from study.store import PRETRAINING, Store
+from study.store import Store
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-EXPERIMENT = "curriculum-study"
-_SHOWN = {
-    "validation_loss": "validation/loss",
-    "validation_perplexity": "validation/perplexity",
-    "validation_accuracy": "validation/accuracy",
-    "validation_loss_wide": "validation/loss_wide",
-    "tokens_per_second": "speed/tokens_per_second",
-    "mfu": "speed/mfu",
-    "flops": "cost/flops",
-    "worker_hours": "cost/worker_hours",
-    "gpu_hours": "cost/gpu_hours",
-    "money": "cost/money",
-    "peak_memory_bytes": "cost/peak_memory_bytes",
-}
 _SAMPLING_S = 10
-_PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
+_SEPARATE_FAILURES = 3  # of one run while others are taken: it is the run, not the server
+_NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED"}
+_BUSY = {408, 429, 500, 502, 503, 504}
+_OPEN, _FILES, _WATCH, _REPORT, _CLOSE = "the study", "its cards", "system metrics", "the report", "the study's end"
+
+Action = Callable[[], None]
 
 
-def tracking_uri(results: Path) -> str:
-    """Return MLFLOW_TRACKING_URI, or the SQLite database that all studies of a results folder share."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{results / 'mlflow.db'}"
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited, in seconds.
+
+    Attributes:
+        first: Before a server that gave no answer is asked again; each further pause is twice as long.
+        longest: The longest of these pauses.
+        at_end: For what is pending when a study ends.
+        interrupted: The same when a study is interrupted or fails.
+    """
+
+    first: float = 2.0
+    longest: float = 30.0
+    at_end: float = 30.0
+    interrupted: float = 5.0
+
+
+def is_no_answer(error: Exception) -> bool:
+    """Whether an error may pass: nobody answers, or a server says that it cannot at present."""
+    from requests import HTTPError, RequestException
+    from sqlalchemy.exc import OperationalError
+
+    if isinstance(error, HTTPError) and error.response is not None:
+        return error.response.status_code in _BUSY
+    passing = (ConnectionError, TimeoutError, RequestException, OperationalError)
+    return isinstance(error, passing) or getattr(error, "error_code", None) in _NO_ANSWER
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error as part of a line, without secrets."""
+    said = " ".join(without_secrets(str(error)).split()).rpartition("Caused by ")[2]  # urllib3 puts the cause last
+    return said[:200] if getattr(error, "error_code", None) else f"{type(error).__name__}: {said[:200]}"
 
 
 class Tracker:
-    """Writes one study to MLflow. A server that fails is left alone from then on; nothing is lost by it."""
+    """Writes one study to MLflow; whatever MLflow does, the study goes on and nothing is lost by it."""
 
-    def __init__(self, spec: StudySpec, folder: Path, study_id: str, warn: Callable[[str], None]) -> None:
-        self._spec, self._folder, self._study_id, self._warn = spec, folder, study_id, warn
-        self._store = Store(folder)
-        self._uri = tracking_uri(folder.parent)
-        self._client: MlflowClient | None = None
-        self._experiment = self._parent = ""
+    def __init__(
+        self,
+        spec: StudySpec,
+        folder: Path,
+        study_id: str,
+        warn: Callable[[str], None],
+        patience: Patience | None = None,
+    ) -> None:
+        self._folder, self._warn, self._patience = folder, warn, patience or Patience()
+        self._runs = MlflowRuns(spec, folder, study_id)
         self._monitor: SystemMetricsMonitor | None = None
-        self.is_down = False
+        self._pending: dict[str, Action] = {}
+        self._changed = threading.Condition()
+        self._closing, self._stopped = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failures: Counter[str] = Counter()
+        self._pause = self._patience.first
+        self._place = f"MLflow at {without_secrets(self._runs.uri)}"
+        self._later = f"Refill it later: python -m study.sync {spec.name} --results {folder.parent}"
+        self.is_away = False  # gave no answer when it was asked last
+        self.is_given_up = False  # cannot be used, whatever the reason
 
     def start(self) -> None:
-        """Open the parent run and log the spec and the provenance cards."""
-        self._guarded(self._open_parent)
+        """Let the thread begin: with the parent run, its cards, and what an earlier session may have left out."""
+        warnings.filterwarnings("ignore", module=r"mlflow|alembic")  # here: filters of a thread would mix with ours
+        try:
+            self._runs.load()  # here: two threads that import at once may see half a module
+        except Exception as error:
+            self._give_up(error)
+            return
+        with self._changed:
+            self._pending = {_OPEN: self._runs.open, **self._pending}
+        self._add(_FILES, partial(self._runs.attach, [self._folder / "spec.yaml", self._folder / "provenance.json"]))
+        for run in Store(self._folder).runs():
+            self._add(run, partial(self._runs.sync, run, how_it_ended(self._folder, run)))
+        self._thread = threading.Thread(target=self._work, name="MlflowTracker", daemon=True)
+        self._thread.start()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Log how busy this machine is to the parent run for as long as the block takes."""
-        self._guarded(self._start_monitor)
+        self._add(_WATCH, self._watch)
         try:
             yield
         finally:
-            if self._monitor is not None:
-                self._monitor.finish()  # raises nothing: it logs what the server says
-                self._monitor = None
+            self._add(_WATCH, self._unwatch)
 
     def log_run(self, run: str) -> None:
-        """Log what the rows of one run hold and MLflow does not."""
-        self._guarded(lambda: self._sync_run(run, None))
+        """Have logged what the rows of one run hold and MLflow does not."""
+        with self._changed:
+            if run not in self._pending:  # or else how it ended would be forgotten
+                self._add(run, partial(self._runs.sync, run, None))
 
     def end_run(self, run: str, status: str) -> None:
-        """Log the last rows of a run and end it (FINISHED, FAILED or KILLED)."""
-        self._guarded(lambda: self._sync_run(run, status))
+        """Have the last rows of a run logged and the run ended (FINISHED, FAILED or KILLED)."""
+        self._add(run, partial(self._runs.sync, run, status))
 
     def finish(self, artifacts: list[Path], metrics: dict[str, float]) -> None:
-        """Attach the report and end the parent run."""
-        self._guarded(lambda: self._close_parent(artifacts, metrics))
+        """Have the report attached and the parent run ended; wait for what is pending, say what could not be done."""
+        self._add(_REPORT, partial(self._runs.attach, artifacts))
+        self._add(_CLOSE, partial(self._runs.close, metrics, "FINISHED"))
+        self._end(self._patience.at_end)
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        if self.is_down:
-            return
+    def stop(self, status: str) -> None:
+        """End the parent run of a study that is interrupted (KILLED) or fails (FAILED); waits some seconds."""
+        if self._thread is not None:
+            self._add(_CLOSE, partial(self._runs.close, {}, status))
+            self._end(self._patience.interrupted)
+
+    def settle(self, limit_s: float) -> bool:
+        """Wait until nothing is pending, or that long; return whether nothing is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._pending, limit_s)
+
+    def _end(self, limit_s: float) -> None:
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(limit_s)
+        self._stopped.set()
+        if self._pending and not self.is_given_up:
+            self._warn(f"{self._place} does not answer; {_counted(self._pending)} not there yet. {self._later}")
+
+    def _add(self, key: str, action: Action) -> None:
+        with self._changed:
+            if not self.is_given_up:
+                self._pending[key] = action
+                self._changed.notify_all()
+
+    def _work(self) -> None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                action()
-        except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises, the study goes on
-            self.is_down = True
-            reason = " ".join(str(error).split())[:200]
-            self._warn(
-                f"MLflow at {self._uri} does not answer ({reason}); the study goes on. "
-                f"Refill it later: python -m study.sync {self._spec.name} --results {self._folder.parent}"
-            )
+            while (item := self._next()) is not None:
+                self._do(*item)
+        except Exception as error:  # ours: without the thread nothing would be logged, and nobody would know
+            self._give_up(error)
+        finally:
+            self._unwatch()
 
-    def _connect(self) -> "MlflowClient":
-        if self._client is None:
-            for name, value in _PATIENCE.items():
-                os.environ.setdefault(name, value)
-            for noisy in ("mlflow", "alembic"):
-                logging.getLogger(noisy).setLevel(logging.ERROR)
-            logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)  # the tracker says it, once
-            from mlflow import MlflowClient
+    def _next(self) -> tuple[str, Action] | None:
+        """Return what to do next, when there is something; None when the thread is to end."""
+        with self._changed:
+            while not self._pending and not self._closing.is_set():
+                if not self._changed.wait(_SAMPLING_S) and self._monitor is not None:
+                    return _WATCH, self._watch
+            if self._stopped.is_set():
+                return None
+            return next(iter(self._pending.items()), None)
 
-            if "://" in self._uri and not self._uri.startswith("sqlite"):
-                self._client = MlflowClient(tracking_uri=self._uri)
-                self._experiment = self._experiment_of(self._client)
-            else:  # two studies that create the database at once would both migrate it
-                with FileLock(self._folder.parent / ".mlflow.lock", timeout=120):
-                    self._client = MlflowClient(tracking_uri=self._uri)
-                    self._experiment = self._experiment_of(self._client)
-        return self._client
+    def _do(self, key: str, action: Action) -> None:
+        try:
+            action()
+        except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises
+            if not self.is_away:
+                self._failures[key] += 1
+            if is_no_answer(error) and self._failures[key] < _SEPARATE_FAILURES:
+                self._wait(key, action, error)
+            elif key == _OPEN:
+                self._give_up(error)
+            else:
+                self._warn(f"{self._place} did not take {key} ({reason_of(error)}); the study goes on. {self._later}")
+                self._forget(key, action)
+            return
+        self._forget(key, action)
+        if self.is_away:
+            self.is_away, self._pause = False, self._patience.first
+            self._warn(f"{self._place} answers again; what waited for it is logged now")
+            with self._changed:
+                if self._monitor is not None and _WATCH not in self._pending:
+                    self._add(_WATCH, self._watch)
 
-    def _experiment_of(self, client: "MlflowClient") -> str:
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        artifacts = (self._folder.parent / "mlartifacts").as_uri() if self._uri.startswith("sqlite") else None
-        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
+    def _wait(self, key: str, action: Action, error: Exception) -> None:
+        """Keep an action for later, behind the others, and pause; the end of a study makes the pauses short again."""
+        with self._changed:
+            if key != _OPEN and self._pending.get(key) is action:
+                self._pending[key] = self._pending.pop(key)
+        if not self.is_away:
+            self.is_away = True
+            self._warn(f"{self._place} does not answer ({reason_of(error)}); the study goes on, what is to log waits")
+        if self._closing.is_set():
+            self._stopped.wait(self._patience.first)
+        else:
+            self._closing.wait(self._pause)
+            self._pause = min(2 * self._pause, self._patience.longest)
 
-    def _find(self, kind: str, run: str) -> str | None:
-        client = self._connect()
-        rule = f"tags.`study.id` = '{self._study_id}' and tags.`study.kind` = '{kind}' and tags.`study.run` = '{run}'"
-        found = client.search_runs([self._experiment], filter_string=rule, max_results=1)
-        return str(found[0].info.run_id) if found else None
+    def _forget(self, key: str, action: Action) -> None:
+        with self._changed:
+            self._failures.pop(key, None)
+            if self._pending.get(key) is action:
+                del self._pending[key]
+            self._changed.notify_all()
 
-    def _create(self, kind: str, run: str, name: str, tags: dict[str, str]) -> str:
-        identity = {"study": self._spec.name, "study.id": self._study_id, "study.kind": kind, "study.run": run}
-        created = self._connect().create_run(self._experiment, run_name=name, tags={**identity, **tags})
-        return str(created.info.run_id)
+    def _give_up(self, error: Exception) -> None:
+        with self._changed:
+            self.is_given_up = True
+            self._pending.clear()
+            self._changed.notify_all()
+        self._warn(f"{self._place} cannot be used ({reason_of(error)}); the study goes on without it. {self._later}")
 
-    def _open_parent(self) -> None:
-        client = self._connect()
-        self._parent = self._find("study", "") or self._create("study", "", self._spec.name, {})
-        client.update_run(self._parent, status="RUNNING")
-        for file in ("spec.yaml", "provenance.json"):
-            if (self._folder / file).exists():
-                client.log_artifact(self._parent, str(self._folder / file))
-        for line in Provenance.of(self._folder).leaks:
-            client.log_metric(self._parent, f"leaked/{line.task}", line.found)
-
-    def _start_monitor(self) -> None:
+    def _watch(self) -> None:
+        """Start MLflow's monitor, or again where it ended: it does so when the server does not answer."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+        if self._monitor is not None and self._monitor._process.is_alive():
+            return
+        self._runs.open()  # raises where the monitor would begin at step 0 again, for want of an answer
         self._monitor = SystemMetricsMonitor(
-            self._parent, sampling_interval=_SAMPLING_S, resume_logging=True, tracking_uri=self._uri
+            self._runs.parent, sampling_interval=_SAMPLING_S, resume_logging=True, tracking_uri=self._runs.uri
         )
         self._monitor.start()
 
-    def _sync_run(self, run: str, status: str | None) -> None:
-        rows = self._store.rows(run)
-        if rows.empty:
-            return
-        client = self._connect()
-        run_id = self._find("trial", run) or self._create_child(run, rows)
-        logged = {entry.step for entry in client.get_metric_history(run_id, "score_dev")}
-        for budget in sorted(set(rows["budget"]) - logged):
-            client.log_batch(run_id, metrics=self._metrics(rows[rows["budget"] == budget], int(budget)))
-        if status:
-            client.set_terminated(run_id, status)
+    def _unwatch(self) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()  # raises nothing: it logs what the server says
+            self._monitor = None
 
-    def _create_child(self, run: str, rows: pd.DataFrame) -> str:
-        from mlflow.entities import Param
-        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-        first = rows.iloc[0]
-        tags = {"curriculum": first["curriculum"], "seed": str(first["seed"]), "role": first["role"]}
-        run_id = self._create("trial", run, run, {MLFLOW_PARENT_RUN_ID: self._parent, **tags})
-        parameters: dict[str, Any] = json.loads(first["parameters"])
-        common = ("curriculum", "seed", "horizon", "branch")
-        shown = {**{name: first[name] for name in common}, **parameters}
-        self._connect().log_batch(run_id, params=[Param(name, str(value)) for name, value in shown.items()])
-        return run_id
-
-    def _metrics(self, rows: pd.DataFrame, budget: int) -> list["Metric"]:
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        values = {"score_dev": tasks.objective(self._spec, rows, budget)}
-        for fidelity in sorted(set(rows["fidelity"]) - {PRETRAINING}):
-            test = tasks.scores(self._spec, rows, "test", fidelity).groupby("task")["value"].mean()
-            prefix = "" if fidelity == FULL else f"{fidelity}/"
-            values[f"{prefix}score"] = float(test.mean())
-            values |= {f"{prefix}task/{name}": float(value) for name, value in test.items()}
-        costs = rows[rows["task"] == PRETRAINING].set_index("metric")["value"]
-        parts = {name: f"time/{name.removeprefix('seconds_')}" for name in costs.index if name.startswith("seconds_")}
-        values |= {shown: float(costs[name]) for name, shown in {**_SHOWN, **parts}.items() if name in costs.index}
-        return [Metric(name, value, now, budget) for name, value in values.items()]
-
-    def _close_parent(self, artifacts: list[Path], metrics: dict[str, float]) -> None:
-        client = self._connect()
-        for path in artifacts:
-            client.log_artifact(self._parent, str(path))
-        for name, value in metrics.items():
-            client.log_metric(self._parent, name, value)
-        client.set_terminated(self._parent, "FINISHED")
+def _counted(pending: dict[str, Action]) -> str:
+    """Return how much is pending, for a line."""
+    runs = sum(key not in (_OPEN, _FILES, _WATCH, _REPORT, _CLOSE) for key in pending)
+    return "1 run is" if runs == 1 else f"{runs} runs are" if runs else "the end of the study is"

@@ -9,6 +9,7 @@ from ray import tune
 
 from study import tasks
 from study.messages import GO_ON, STOP, decision_path
+from study.mlflow_runs import how_it_ended
 from study.progress import Reporter, in_words
 from study.runs import run_of
 from study.spec import StudySpec
@@ -63,7 +64,7 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         key = self._key(trial)
         (self._folder / "runs" / key / "ended").touch()
         self._reporter.done(key)
-        self._tracker.end_run(key, "FINISHED")
+        self._tracker.end_run(key, how_it_ended(self._folder, key) or "FINISHED")
         self._reporter.say(f"{key} done; {self._reporter.summary()}")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

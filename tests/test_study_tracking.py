@@ -12,9 +12,11 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from study.mlflow_address import tracking_uri
+from study.mlflow_runs import EXPERIMENT
 from study.spec import StudySpec
 from study.spec_files import parse
-from study.tracking import EXPERIMENT, Tracker, tracking_uri
+from study.tracking import Patience, Tracker
 from tests.studies import MINI
 from tests.test_study_summary import TABLE, fill
 
@@ -56,6 +58,12 @@ def logged(spec: StudySpec) -> dict[str, dict[str, list[tuple[int, float]]]]:
     return found
 
 
+def ended(tracker: Tracker) -> None:
+    """Wait for the tracker, and end its thread."""
+    assert tracker.settle(60)
+    tracker.stop("KILLED")
+
+
 def test_rows_are_logged_once_however_often_they_are_synced(spec: StudySpec) -> None:
     fill(spec.folder(), TABLE)
     for _ in range(2):
@@ -64,8 +72,9 @@ def test_rows_are_logged_once_however_often_they_are_synced(spec: StudySpec) -> 
         for run in ("constant-0", "linear-0"):
             tracker.log_run(run)
             tracker.end_run(run, "FINISHED")
+        ended(tracker)
     runs = logged(spec)
-    assert sorted(runs) == ["", "constant-0", "linear-0"]
+    assert sorted(runs) == sorted({"", *(run for run, *_ in TABLE)})  # what an earlier session left out as well
     assert runs["constant-0"]["score"] == [(2, pytest.approx(0.4)), (6, pytest.approx(0.5333333))]
     assert runs["constant-0"]["score_dev"] == [(2, pytest.approx(0.3)), (6, pytest.approx(0.5))]
     assert runs["linear-0"]["task/promoters_ecoli"] == [(2, pytest.approx(0.1))]
@@ -75,8 +84,7 @@ def test_costs_and_speeds_have_names_in_groups(spec: StudySpec) -> None:
     fill(spec.folder(), TABLE)
     tracker = Tracker(spec, spec.folder(), "an-id", pytest.fail)
     tracker.start()
-    for run in ("constant-0", "init-0"):
-        tracker.log_run(run)
+    ended(tracker)
     runs = logged(spec)
     always = {"score", "score_dev", "task/promoters_ecoli", "validation/loss", "validation/perplexity"}
     costs = {"cost/flops", "cost/worker_hours", "cost/gpu_hours"}
@@ -87,7 +95,7 @@ def test_costs_and_speeds_have_names_in_groups(spec: StudySpec) -> None:
     assert runs["constant-0"]["time/forward"] == [(2, 0.5), (6, 1.5)]
     client = MlflowClient(tracking_uri=tracking_uri(spec.folder().parent))
     (experiment,) = client.search_experiments(filter_string=f"name = '{EXPERIMENT}'")
-    (child, _) = client.search_runs([experiment.experiment_id], "tags.`study.kind` = 'trial'")
+    (child,) = client.search_runs([experiment.experiment_id], "tags.`study.run` = 'constant-0'")
     assert child.data.params["branch"] == "trunk"
 
 
@@ -118,12 +126,15 @@ def test_the_machine_is_watched_while_a_study_runs_and_no_longer(
             raise KeyboardInterrupt
 
     with tracker.watching():
+        assert tracker.settle(60)
         assert len(monitors()) == 1
         watch(1)
+    assert tracker.settle(60)
     assert monitors() == []
     first = seen()
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    ended(tracker)
     assert monitors() == []
     steps = [step for step, _ in seen()]
     assert steps == list(range(len(steps)))  # it goes on where it was
@@ -136,28 +147,60 @@ def test_a_run_without_rows_is_not_logged(spec: StudySpec) -> None:
     tracker = Tracker(spec, spec.folder(), "an-id", pytest.fail)
     tracker.start()
     tracker.log_run("nobody")
-    assert sorted(logged(spec)) == [""]
+    ended(tracker)
+    assert "nobody" not in logged(spec)
 
 
-@pytest.mark.timeout(120)
-def test_a_server_that_hangs_is_left_alone_after_one_line(
+def test_a_server_that_hangs_holds_up_nothing_and_costs_a_line_and_another_at_the_end(
     spec: StudySpec, hanging_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(spec.folder(), TABLE)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", hanging_server)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    said: list[str] = []
+    tracker = Tracker(spec, spec.folder(), "an-id", said.append, Patience(first=0.1, longest=0.1, at_end=3))
+    tracker.start()
+    started_at = time.monotonic()
+    with tracker.watching():
+        tracker.log_run("constant-0")
+        tracker.end_run("constant-0", "FINISHED")
+    assert time.monotonic() - started_at < 0.5
+    tracker.finish([], {})
+    assert time.monotonic() - started_at < 6
+    assert monitors() == []
+    away, end = said
+    assert f"MLflow at {hanging_server} does not answer" in away
+    assert (
+        f"6 runs are not there yet. Refill it later: python -m study.sync mini --results {spec.folder().parent}" in end
+    )
+
+
+@pytest.mark.parametrize("uri", ["htp://127.0.0.1:9", "no/such/place"])
+def test_an_address_that_cannot_be_used_costs_one_line(
+    uri: str, spec: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(spec.folder(), TABLE)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     said: list[str] = []
     tracker = Tracker(spec, spec.folder(), "an-id", said.append)
     tracker.start()
-    with tracker.watching():
-        assert monitors() == []
     tracker.log_run("constant-0")
     tracker.finish([], {})
-    assert tracker.is_down
-    assert len(said) == 1
-    assert f"MLflow at {hanging_server} does not answer" in said[0]
-    assert f"python -m study.sync mini --results {spec.folder().parent}" in said[0]
+    (line,) = said
+    assert f"MLflow at {uri} cannot be used" in line
+    assert "the study goes on without it. Refill it later" in line
+
+
+def test_a_run_that_is_refused_costs_a_line_and_the_others_are_logged(spec: StudySpec) -> None:
+    fill(spec.folder(), TABLE)
+    next((spec.folder() / "scores/linear-0").glob("*.parquet")).write_text("damaged")
+    said: list[str] = []
+    tracker = Tracker(spec, spec.folder(), "an-id", said.append)
+    tracker.start()
+    tracker.finish([], {})
+    (line,) = said
+    assert "did not take linear-0 (InputError: the results file" in line
+    assert sorted(logged(spec)) == sorted({"", *(run for run, *_ in TABLE)} - {"linear-0"})
 
 
 def test_the_uri_is_the_users_or_a_database_beside_the_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
