@@ -1,6 +1,9 @@
 """What Optuna proposes, and what a restart changes: nothing."""
 
 import json
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from study.messages import COST, OBJECTIVE
 from study.runs import Run, controls, default_run, run_of
 from study.spec import StudySpec
 from study.spec_files import parse
+from tests.browser import free_port, wait_until_served
 from tests.studies import MINI
 
 WIDE = {
@@ -125,3 +129,30 @@ def test_the_control_that_ran_already_is_told_to_optuna(spec: StudySpec, tmp_pat
         study = search.open_study(spec, tmp_path, {control.key: {OBJECTIVE: 0.25}})
         (done,) = study.get_trials(states=(TrialState.COMPLETE,))
         assert (done.params["curriculum"], done.value) == ("constant", 0.25)
+
+
+def test_optuna_dashboard_opens_the_search(spec: StudySpec, tmp_path: Path) -> None:
+    study = search.open_study(spec, tmp_path, {})
+    trial = study.ask()
+    search.space(spec)(trial)
+    study.tell(trial, 0.25)
+    port = free_port()
+    command = [
+        str(Path(sys.executable).parent / "optuna-dashboard"),
+        f"sqlite:///{tmp_path / 'optuna.db'}",
+        "--port",
+        str(port),
+    ]
+    with subprocess.Popen([*command, "--host", "127.0.0.1"]) as served:
+        try:
+            wait_until_served(port, 60)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=30) as answer:
+                (shown,) = json.load(answer)["study_summaries"]
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/api/studies/{shown['study_id']}", timeout=30
+            ) as answer:
+                trials = json.load(answer)["trials"]
+        finally:
+            served.terminate()  # its workers go with it
+    assert shown["study_name"] == spec.name
+    assert trials[0]["values"] == [0.25]
