@@ -47,9 +47,8 @@ _DIGEST = 36  # letters of a data set's digest that MLflow takes; its profile ha
 _LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a request repeated unseen could create a run twice
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with the password, if there is one in it
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
@@ -86,8 +85,7 @@ class MlflowRuns:
         """Import MLflow and set how patient and how talkative it is; asks no server anything."""
         for name, value in _LIMITS.items():
             os.environ.setdefault(name, value)
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # of each run that ends, with its password
         import mlflow
 
         if self.uri.startswith("http"):
@@ -95,6 +93,9 @@ class MlflowRuns:
         else:
             import mlflow.store.tracking.sqlalchemy_store
         import mlflow.system_metrics.system_metrics_monitor  # noqa: F401
+
+        for noisy in ("mlflow", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)  # errors are raised as well, and said once
 
     def _connect(self) -> "MlflowClient":
         if self._client is None:

@@ -53,7 +53,8 @@ def _refill(spec: StudySpec, folder: Path) -> int:
             is_whole = (folder / REPORT).exists()
             mlflow.close(outcome.key_numbers(summarise(spec, folder)), "FINISHED" if is_whole else "KILLED")
     except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises
-        print(f"{place} does not answer ({reason_of(error)}); nothing is lost, so repeat this later")
+        what = "does not answer" if is_no_answer(error) else "could not be filled"
+        print(f"{place} {what} ({reason_of(error)}); nothing is lost, so repeat this later")
         return 1
     print(f"{len(runs) - refused} runs of {spec.name} are in {place}")
     return int(refused > 0)

@@ -140,8 +140,9 @@ class Tracker:
     def stop(self, status: str) -> None:
         """End the parent run of a study that is interrupted (KILLED) or fails (FAILED); waits some seconds."""
         if self._thread is not None:
+            is_opening = _OPEN in self._pending and not self.is_away  # a new database is half made: let it be finished
             self._add(_CLOSE, partial(self._runs.close, {}, status))
-            self._end(self._patience.interrupted)
+            self._end(self._patience.at_end if is_opening else self._patience.interrupted)
 
     def settle(self, limit_s: float) -> bool:
         """Wait until nothing is pending, or that long; return whether nothing is."""
@@ -157,6 +158,10 @@ class Tracker:
         self._stopped.set()
         if self._pending and not self.is_given_up:
             self._warn(f"{self._place} does not answer; {_counted(self._pending)} not there yet. {self._later}")
+
+    def _say(self, line: str) -> None:
+        if not self._stopped.is_set():  # or else the study has said how it ended
+            self._warn(line)
 
     def _add(self, key: str, action: Action) -> None:
         with self._changed:
@@ -194,13 +199,13 @@ class Tracker:
             elif key == _OPEN:
                 self._give_up(error)
             else:
-                self._warn(f"{self._place} did not take {key} ({reason_of(error)}); the study goes on. {self._later}")
+                self._say(f"{self._place} did not take {key} ({reason_of(error)}); the study goes on. {self._later}")
                 self._forget(key, action)
             return
         self._forget(key, action)
         if self.is_away:
             self.is_away, self._pause = False, self._patience.first
-            self._warn(f"{self._place} answers again; what waited for it is logged now")
+            self._say(f"{self._place} answers again; what waited for it is logged now")
             with self._changed:
                 if self._monitor is not None and _WATCH not in self._pending:
                     self._add(_WATCH, self._watch)
@@ -212,7 +217,7 @@ class Tracker:
                 self._pending[key] = self._pending.pop(key)
         if not self.is_away:
             self.is_away = True
-            self._warn(f"{self._place} does not answer ({reason_of(error)}); the study goes on, what is to log waits")
+            self._say(f"{self._place} does not answer ({reason_of(error)}); the study goes on, what is to log waits")
         if self._closing.is_set():
             self._stopped.wait(self._patience.first)
         else:
@@ -231,7 +236,7 @@ class Tracker:
             self.is_given_up = True
             self._pending.clear()
             self._changed.notify_all()
-        self._warn(f"{self._place} cannot be used ({reason_of(error)}); the study goes on without it. {self._later}")
+        self._say(f"{self._place} cannot be used ({reason_of(error)}); the study goes on without it. {self._later}")
 
     def _watch(self) -> None:
         """Start MLflow's monitor, or again where it ended: it does so when the server does not answer."""

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -90,13 +91,22 @@ class MlflowServer:
         """Its address as a user may write it, with a password in it."""
         return f"http://somebody:{PASSWORD}@127.0.0.1:{self.port}"
 
-    def history(self, run_id: str) -> list[tuple[str, int, float, int]]:
-        """Return key, step, value and time in ms of every metric of a run that was ever logged, from the database."""
+    def _select(self, asked: str, *values: str) -> list[tuple[Any, ...]]:
         import psycopg
 
         with psycopg.connect(self._backend) as database:
-            asked = "SELECT key, step, value, timestamp FROM metrics WHERE run_uuid = %s ORDER BY key, step, timestamp"
-            return database.execute(asked, (run_id,)).fetchall()
+            return database.execute(asked, values).fetchall()
+
+    def ids(self, study_id: str, kind: str) -> list[str]:
+        """Return the runs of one kind that the database has of a study, deleted ones too."""
+        asked = "SELECT a.run_uuid FROM tags a JOIN tags b ON a.run_uuid = b.run_uuid WHERE a.key = 'study.id' "
+        asked += "AND a.value = %s AND b.key = 'study.kind' AND b.value = %s"
+        return [one for (one,) in self._select(asked, study_id, kind)]
+
+    def history(self, run_id: str) -> list[tuple[str, int, float, int]]:
+        """Return key, step, value and time in ms of every metric of a run that was ever logged, from the database."""
+        asked = "SELECT key, step, value, timestamp FROM metrics WHERE run_uuid = %s ORDER BY key, step, timestamp"
+        return self._select(asked, run_id)
 
     def start(self) -> None:
         """Start it without waiting until it answers."""

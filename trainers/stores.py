@@ -67,10 +67,10 @@ def place_of(location: str) -> Place:
     except ValueError as error:
         raise InputError(f"a remote location must be a URI, but `{location}` is none: {error}") from error
     scheme = parts.scheme
+    if parts.username or parts.password:  # first: other errors show the location
+        raise InputError(f"a location must hold no credentials, but `{scheme}://...@...` does; use the environment")
     if scheme not in _OPTIONS:
         raise InputError(f"a remote location must start with s3://, gs:// or file://, but it is `{location}`")
-    if parts.username or parts.password:
-        raise InputError(f"a location must hold no credentials, but `{scheme}://...@...` does; use the environment")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options.keys() - _OPTIONS[scheme]:
         known = nearest(name, _OPTIONS[scheme]) if _OPTIONS[scheme] else " (none is known)"
