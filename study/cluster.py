@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,18 @@ _ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "TOKENIZERS_PARALLELISM": "false",
 }
+
+
+def _loopback() -> dict[str, str]:
+    """Return the environment in which what a local cluster starts can be reached from this machine alone."""
+    card = "lo0" if sys.platform == "darwin" else "lo"
+    return {
+        # named after where it is the default: every server of Ray then binds to 127.0.0.1, on Linux as well. Read when
+        # Ray is imported; its own `_node_ip_address="127.0.0.1"` would be replaced by an address of the network
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "GLOO_SOCKET_IFNAME": card,
+        "NCCL_SOCKET_IFNAME": card,
+    }
 
 
 def local_cpus() -> int:
@@ -135,8 +148,9 @@ def connected(spec: ClusterSpec) -> Iterator[int]:
     Raises:
         InputError: a trial does not fit, or the cluster does not answer.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     is_local = "RAY_ADDRESS" not in os.environ
+    for name, value in (_ENVIRONMENT | (_loopback() if is_local else {})).items():
+        os.environ.setdefault(name, value)
     if is_local:
         trials_at_once(spec, capacity())  # before anything is started
     import ray

@@ -81,8 +81,10 @@ class Group:
             time.sleep(_LOOK_S)
 
     def _fit(self) -> None:
-        from ray.train.torch import TorchConfig, TorchTrainer
+        from ray.train.torch import TorchTrainer
         from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+
+        from study.process_group import NodeTorchConfig
 
         spec_json, folder = self.identity
         cluster = StudySpec.model_validate_json(spec_json).cluster
@@ -93,7 +95,7 @@ class Group:
             TorchTrainer(
                 _serve,
                 train_loop_config={"spec": spec_json, "folder": str(folder), "desk": str(self._desk)},
-                torch_config=TorchConfig(
+                torch_config=NodeTorchConfig(
                     backend="nccl" if cluster.gpus_per_worker else "gloo", timeout_s=_GROUP_TIMEOUT_S
                 ),
                 scaling_config=ScalingConfig(

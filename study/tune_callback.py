@@ -93,5 +93,7 @@ def _loss(rows: pd.DataFrame) -> str:
 def _group(result: dict[str, Any]) -> str:
     if "pids" not in result:
         return ""
-    processes = ", ".join(map(str, result["pids"]))
+    pids, nodes = result["pids"], result["nodes"]
+    is_spread = len(set(nodes)) > 1
+    processes = ", ".join(f"{pid} on {node}" if is_spread else str(pid) for pid, node in zip(pids, nodes, strict=True))
     return f" ({result['workers']} DDP workers over {result['backend']}, processes {processes})"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -46,10 +47,11 @@ def work(spec: StudySpec, folder: Path, workers: Workers, run: Run, report: Repo
 
 
 def _group(workers: Workers) -> dict[str, Any]:
-    """Return which processes a score came from."""
+    """Return which processes on which nodes a score came from."""
     return {
         "workers": workers.count,
         "pids": workers.gather(os.getpid()),
+        "nodes": workers.gather(platform.node()),
         "backend": torch.distributed.get_backend(),
     }
 

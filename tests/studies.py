@@ -1,5 +1,6 @@
 """What the tests of whole studies share: a small spec, and studies as processes of their own."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -120,6 +121,17 @@ class StudyProcess:
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         ]
         return [process for process in alive if word in " ".join(process.cmdline())]
+
+    def listening(self) -> dict[str, set[str]]:
+        """Return the addresses at which the study and its descendants listen, by the name of a process."""
+        self._look()
+        found: dict[str, set[str]] = {}
+        for process in [psutil.Process(self.process.pid), *self.family.values()]:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                for connection in process.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        found.setdefault(process.name(), set()).add(connection.laddr.ip)
+        return found
 
     def wait(self, limit_s: float = _LIMIT_S) -> int:
         """Wait for the end and return the exit code."""

@@ -1,4 +1,4 @@
-"""cluster.yaml against Ray's own checks, and what a user must be able to rely on in it."""
+"""The files for `ray up` against Ray's own checks, and what a user must be able to rely on in them."""
 
 import copy
 import re
@@ -15,7 +15,9 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from study.cluster import promised_by
 
 ROOT = Path(__file__).parent.parent
-FILE = ROOT / "cluster.yaml"
+AWS = ROOT / "cluster.yaml"
+ON_PREMISES = ROOT / "study" / "clusters" / "on_premises.yaml"
+FILES = pytest.mark.parametrize("file", [AWS, ON_PREMISES], ids=lambda file: file.stem)
 COMMANDS = (
     "initialization_commands",
     "setup_commands",
@@ -27,8 +29,14 @@ COMMANDS = (
 
 
 @pytest.fixture
-def config() -> dict[str, Any]:
-    content: dict[str, Any] = copy.deepcopy(yaml.safe_load(FILE.read_text()))  # YAML aliases are shared objects
+def file() -> Path:
+    """Give the file of a test that is about AWS alone."""
+    return AWS
+
+
+@pytest.fixture
+def config(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = copy.deepcopy(yaml.safe_load(file.read_text()))  # YAML aliases are shared objects
     return content
 
 
@@ -54,6 +62,39 @@ def test_ray_accepts_it(config: dict[str, Any]) -> None:
     assert prepared["provider"]["cache_stopped_nodes"] is False
 
 
+def test_ray_accepts_machines_of_ones_own() -> None:
+    prepared = _prepared(yaml.safe_load(ON_PREMISES.read_text()))
+
+    nodes = prepared["available_node_types"][prepared["head_node_type"]]
+    assert prepared["provider"]["type"] == "local"
+    assert nodes["min_workers"] == nodes["max_workers"] == len(prepared["provider"]["worker_ips"])
+
+
+def test_no_worker_of_a_trial_is_placed_on_a_head_of_ones_own() -> None:
+    config = yaml.safe_load(ON_PREMISES.read_text())  # resources of a node type are refused for a local provider
+    aws = yaml.safe_load(AWS.read_text())
+    own, theirs = (
+        next(command for command in one["head_start_ray_commands"] if "ray start --head" in command)
+        for one in (config, aws)
+    )
+
+    assert "--num-cpus=0 --num-gpus=0 " in own
+    assert own.replace("--num-cpus=0 --num-gpus=0 ", "") == theirs
+
+
+@FILES
+def test_the_environment_of_nodes_is_the_same_everywhere(config: dict[str, Any]) -> None:
+    aws = yaml.safe_load(AWS.read_text())
+    common = [command for command in aws["setup_commands"] if "venv" in command and "apt-get" not in command]
+
+    assert len(common) == 3
+    assert [command for command in config["setup_commands"] if command in common] == common
+    assert config["worker_start_ray_commands"] == aws["worker_start_ray_commands"]
+    assert config["file_mounts"] == aws["file_mounts"]
+    assert config["head_setup_commands"][-2:] == aws["head_setup_commands"][-2:]
+
+
+@FILES
 def test_ray_refuses_an_unknown_key(config: dict[str, Any]) -> None:
     config["worker_start_commands"] = []
 
@@ -75,6 +116,7 @@ def test_ray_refuses_a_head_type_that_is_not_there(config: dict[str, Any]) -> No
         validate_config(prepare_config(config))
 
 
+@FILES
 def test_every_kind_of_command_is_given(config: dict[str, Any]) -> None:
     # a kind that is left out gets Ray's default: an image's old Python, a nightly wheel, an open dashboard
     assert set(COMMANDS) <= set(config)
@@ -111,6 +153,7 @@ def test_the_promised_resources_are_those_of_all_nodes(config: dict[str, Any]) -
     assert promised_by(_prepared(config)) == expected  # what the head finds in ~/ray_bootstrap_config.yaml
 
 
+@FILES
 def test_nothing_listens_for_the_outside(config: dict[str, Any]) -> None:
     text = "\n".join(_commands(config))
 
@@ -118,10 +161,11 @@ def test_nothing_listens_for_the_outside(config: dict[str, Any]) -> None:
     assert set(re.findall(r" --host[= ](\S+)", text)) == {"127.0.0.1"}
     assert "0.0.0.0" not in text
     assert "security_group" not in config["provider"]
-    for kind in config["available_node_types"].values():
+    for kind in config.get("available_node_types", {}).values():
         assert not {"SecurityGroupIds", "NetworkInterfaces"} & set(kind["node_config"])
 
 
+@FILES
 def test_every_ray_start_authenticates_and_names_the_network_card(config: dict[str, Any]) -> None:
     starts = [command for command in _commands(config) if "ray start" in command]
 
@@ -133,11 +177,13 @@ def test_every_ray_start_authenticates_and_names_the_network_card(config: dict[s
         assert "export NCCL_SOCKET_IFNAME=" in before
 
 
+@FILES
 def test_the_token_is_made_on_the_head_and_reaches_workers(config: dict[str, Any]) -> None:
     assert any("ray get-auth-token --generate" in command for command in config["head_setup_commands"])
     assert config["cluster_synced_files"] == ["~/.ray/auth_token"]
 
 
+@FILES
 def test_every_node_installs_this_project_with_the_constraints(config: dict[str, Any]) -> None:
     installs = [command for command in config["setup_commands"] if "pip install" in command]
 
@@ -146,9 +192,14 @@ def test_every_node_installs_this_project_with_the_constraints(config: dict[str,
     words = shlex.split(installs[0])
     assert words[words.index("-c") + 1] == ".ci/constraints.txt"
     assert words[words.index("-e") + 1] == "."
+
+
+def test_the_head_installs_a_boto3_of_the_constraints(config: dict[str, Any]) -> None:
+    assert any("-c .ci/constraints.txt boto3" in command for command in config["head_setup_commands"])
     assert "boto3==" in (ROOT / ".ci" / "constraints.txt").read_text()
 
 
+@FILES
 def test_what_nodes_get_is_there_and_enough_to_install(config: dict[str, Any]) -> None:
     mounts = config["file_mounts"]
 
@@ -165,6 +216,7 @@ def test_the_default_results_folder_is_the_shared_storage(config: dict[str, Any]
     assert "ln -sfn /mnt/results ~/curriculum-study/results" in config["setup_commands"]
 
 
+@FILES
 def test_users_shells_on_the_head_find_ray_and_mlflow(config: dict[str, Any]) -> None:
     text = "\n".join(config["head_setup_commands"])
     server = next(command for command in config["head_start_ray_commands"] if "mlflow server" in command)
@@ -174,13 +226,15 @@ def test_users_shells_on_the_head_find_ray_and_mlflow(config: dict[str, Any]) ->
     assert "--port 5000" in server
 
 
-def test_all_that_must_be_replaced_is_listed_at_the_top(config: dict[str, Any]) -> None:
-    header = re.split(r"^[^#]", FILE.read_text(), maxsplit=1, flags=re.MULTILINE)[0]
+@FILES
+def test_all_that_must_be_replaced_is_listed_at_the_top(file: Path, config: dict[str, Any]) -> None:
+    header = re.split(r"^[^#]", file.read_text(), maxsplit=1, flags=re.MULTILINE)[0]
     placeholder = re.compile(r"[a-z]+-REPLACE_ME")
 
     assert set(placeholder.findall(header)) == set(placeholder.findall(yaml.safe_dump(config)))
 
 
+@FILES
 def test_commands_are_valid_shell(config: dict[str, Any]) -> None:
     for command in _commands(config):
         checked = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True, check=False)

@@ -1,9 +1,11 @@
 """Studies that run at once, are killed, interrupted, or lose their MLflow; each on a real Ray cluster."""
 
+import ipaddress
 import os
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,20 +21,34 @@ from tests.studies import MINI, MINI_RUNS, StudyProcess, values, write_mini
 pytestmark = pytest.mark.timeout(900)
 
 
+@dataclass(frozen=True)
+class Together:
+    """What two studies of one spec, started together with one results folder, left and showed."""
+
+    results: Path
+    listening: dict[str, set[str]]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two studies of one spec, started together with one results folder; returns that folder."""
+def together(tmp_path_factory: pytest.TempPathFactory) -> Together:
     results = tmp_path_factory.mktemp("together")
     arguments = (str(write_mini(results)), "--results", str(results))
     with (
         StudyProcess(results / "first.out", *arguments) as first,
         StudyProcess(results / "second.out", *arguments) as second,
     ):
+        first.wait_for(" at 2 steps", limit_s=300)  # by now there is all that a study starts
+        listening = first.listening()
         assert first.wait() == 0, first.text()
         assert second.wait() == 0, second.text()
         assert first.survivors() == []
         assert second.survivors() == []
-    return results
+    return Together(results, listening)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(together: Together) -> Path:
+    return together.results
 
 
 def rows_of(results: Path, name: str = "mini") -> pd.DataFrame:
@@ -52,6 +68,16 @@ def test_two_studies_at_once_do_not_disturb_each_other_and_give_the_same_scores(
     pd.testing.assert_frame_equal(values(first), values(second))
     for name in ("mini", "mini-2"):
         assert runs_in_mlflow(undisturbed, name) == sorted(["", *set(first["run"])])
+
+
+def test_nothing_of_a_study_can_be_reached_from_another_machine(together: Together) -> None:
+    assert {"raylet", "gcs_server"} <= set(together.listening)  # they do listen, so the rule below is about something
+    beyond = {
+        name: addresses
+        for name, addresses in together.listening.items()
+        if not all(ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback for address in addresses)
+    }
+    assert beyond == {}
 
 
 def test_the_search_goes_by_the_cheap_scores_of_its_rung_and_the_rest_is_scored_in_full(undisturbed: Path) -> None:
