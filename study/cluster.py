@@ -5,7 +5,8 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from curricula import InputError
 from study.spec import ClusterSpec
 
 _BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")  # `ray up` leaves it on the head: what the autoscaler may add
+_LATE_S, _NEVER_S = 120, 900  # how long nodes are waited for: where a trial fits already, and where none does
 _ENVIRONMENT = {
     # a report waits for the controller's next look at its workers; the default of 2 s is felt at every budget
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
@@ -66,7 +68,7 @@ def capacity() -> dict[str, float]:
     import ray
 
     now = ray.cluster_resources()
-    promised = _promised()
+    promised = promised_by(_bootstrap())
     return {kind: max(now.get(kind, 0.0), promised.get(kind, 0.0)) for kind in ("CPU", "GPU")}
 
 
@@ -85,11 +87,10 @@ def check_address(address: str) -> None:
         raise InputError(f"RAY_ADDRESS must name a running cluster, but {address} does not answer: {error}") from error
 
 
-def _promised() -> dict[str, float]:
+def _bootstrap() -> dict[str, Any]:
+    """Return the cluster.yaml of the cluster whose head this is, or nothing."""
     path = _BOOTSTRAP.expanduser()
-    if not path.exists():
-        return {}
-    return promised_by(yaml.safe_load(path.read_text()))
+    return yaml.safe_load(path.read_text()) if path.exists() else {}
 
 
 def promised_by(config: dict[str, Any]) -> dict[str, float]:
@@ -100,6 +101,37 @@ def promised_by(config: dict[str, Any]) -> dict[str, float]:
         for resource in total:
             total[resource] += nodes * float(kind.get("resources", {}).get(resource, 0))
     return total
+
+
+def nodes_kept_by(config: dict[str, Any]) -> int:
+    """Return how many nodes a cluster.yaml always keeps, the head among them."""
+    kinds = config.get("available_node_types", {}).values()
+    return 1 + sum(int(kind.get("min_workers", 0)) for kind in kinds)
+
+
+def wait_for_nodes(spec: ClusterSpec, expected: int, say: Callable[[str], None]) -> None:
+    """Wait for nodes that are on their way: what fits is counted once, when a study starts.
+
+    One that is broken does not hold up a study that the others have room for.
+    """
+    import ray
+
+    started_at = time.monotonic()
+    is_said = False
+    while (joined := sum(node["Alive"] for node in ray.nodes())) < expected:
+        if time.monotonic() - started_at > (_LATE_S if _fits(spec) else _NEVER_S):
+            return
+        if not is_said:
+            say(f"{joined} of {expected} nodes of the cluster are there; waiting for the others")
+            is_said = True
+        time.sleep(1)
+
+
+def _fits(spec: ClusterSpec) -> bool:
+    try:
+        return trials_at_once(spec, capacity()) > 0
+    except InputError:
+        return False
 
 
 def trials_at_once(spec: ClusterSpec, available: dict[str, float]) -> int:
@@ -140,10 +172,14 @@ def _dashboard() -> dict[str, Any]:
 
 
 @contextmanager
-def connected(spec: ClusterSpec) -> Iterator[int]:
+def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator[int]:
     """Connect to Ray for the length of a study; gives the number of trials that may run at once.
 
     A local cluster is ended at the end; one that RAY_ADDRESS names is only left.
+
+    Args:
+        spec: What a trial needs.
+        say: Is told what the study waits for.
 
     Raises:
         InputError: a trial does not fit, or the cluster does not answer.
@@ -165,6 +201,8 @@ def connected(spec: ClusterSpec) -> Iterator[int]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(f"Ray at {os.environ.get('RAY_ADDRESS', 'this machine')} cannot be used: {error}") from error
     try:
+        if not is_local:
+            wait_for_nodes(spec, nodes_kept_by(_bootstrap()), say)
         yield trials_at_once(spec, capacity())
     finally:
         ray.shutdown()

@@ -221,7 +221,7 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = ru
         InputError: a trial does not fit the cluster, or another process runs this study.
     """
     try:
-        with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster) as at_once:
+        with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster, reporter.say) as at_once:
             tracker.start()
             held = sessions.recorded(spec.folder(), at_once * spec.cluster.workers)
             with held, reporter.shown(), tracker.watching():

@@ -1,13 +1,18 @@
-"""How many trials fit, and when not even one does."""
+"""How many trials fit, when not even one does, and how long nodes are waited for."""
 
 import re
 import socket
 
 import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config
 
 from curricula import InputError
-from study.cluster import check_address, connected, promised_by, trials_at_once
+from study.cluster import check_address, connected, nodes_kept_by, promised_by, trials_at_once, wait_for_nodes
 from study.spec import ClusterSpec
+from tests.studies import ROOT
+
+CLUSTERS = ROOT / "study" / "clusters"
 
 TABLE = [
     # workers, CPUs and GPUs a worker, asked at once, machine, trials at once
@@ -64,3 +69,49 @@ def test_what_ray_cannot_connect_to_is_one_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
     with pytest.raises(InputError, match="Ray at nowhere cannot be used"), connected(ClusterSpec()):
         pass
+
+
+def test_a_study_counts_on_the_nodes_that_a_cluster_always_keeps() -> None:
+    assert nodes_kept_by({}) == 1
+    assert nodes_kept_by(prepare_config(yaml.safe_load((CLUSTERS / "on_premises.yaml").read_text()))) == 3
+    assert nodes_kept_by(yaml.safe_load((ROOT / "cluster.yaml").read_text())) == 1
+
+
+class FakeRay:
+    """A cluster that a node joins at each look, up to some number, and a clock that shows the looks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
+        self.looks, self._largest = 0, largest
+        monkeypatch.setattr("ray.nodes", self._nodes)
+        monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": float(self.joined - 1)})
+        monkeypatch.setenv("RAY_ADDRESS", "auto")
+        monkeypatch.setattr("study.cluster.time", self)
+
+    @property
+    def joined(self) -> int:
+        return min(self.looks, self._largest)
+
+    def _nodes(self) -> list[dict[str, bool]]:
+        self.looks += 1
+        return [{"Alive": number < self.joined} for number in range(9)]
+
+    def monotonic(self) -> float:
+        return float(self.looks)
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds == 1
+
+
+@pytest.mark.parametrize(
+    ("joining", "seconds"),
+    [
+        (5, 5),  # all
+        (3, 121),  # a trial has room: what is broken does not hold it up for long
+        (2, 901),  # it has none
+    ],
+)
+def test_nodes_on_their_way_are_waited_for(monkeypatch: pytest.MonkeyPatch, joining: int, seconds: int) -> None:
+    cluster, said = FakeRay(monkeypatch, joining), list[str]()
+    wait_for_nodes(ClusterSpec(workers=2), 5, said.append)
+    assert abs(cluster.looks - seconds) <= 1
+    assert said == ["1 of 5 nodes of the cluster are there; waiting for the others"]

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A study under SLURM: one Ray node on each node of the allocation, then `python -m study.run` on the first, then the end.
+# A study under SLURM: Ray on each node of the allocation, then `python -m study.run` on the first, then the end.
 # Copy it, set the lines below as your cluster wants them (partition, account, time), and from the root of this project:
 #   sbatch my_job.sh my_study.yaml --results /shared/results --set cluster.workers=4 --set cluster.gpus_per_worker=1
 #   sbatch my_job.sh --resume my_study --results /shared/results     (after the time limit, or any crash)
@@ -18,7 +18,7 @@ cd "${SLURM_SUBMIT_DIR:-.}"
 export PATH=$PWD/.venv/bin:$PATH
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
-on() { srun --nodes=1 --ntasks=1 --overlap --nodelist="$1" "${@:2}"; }
+on() { exec srun --nodes=1 --ntasks=1 --overlap --nodelist="$1" "${@:2}"; } # in a subshell only, which it becomes
 
 # Ray's own port numbers may be another job's on a shared node. Those of workers are free ones where 0 is asked for.
 ports=$(on "$head" python -c '
