@@ -31,9 +31,9 @@ _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; ours say the same in our terms
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "TOKENIZERS_PARALLELISM": "false",
 }
+_ALONE = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}  # a process a group, to ask for drained nodes: there is but one
 
 
 def _loopback() -> dict[str, str]:
@@ -185,7 +185,7 @@ def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator
         InputError: a trial does not fit, or the cluster does not answer.
     """
     is_local = "RAY_ADDRESS" not in os.environ
-    for name, value in (_ENVIRONMENT | (_loopback() if is_local else {})).items():
+    for name, value in (_ENVIRONMENT | ({**_loopback(), **_ALONE} if is_local else {})).items():
         os.environ.setdefault(name, value)
     if is_local:
         trials_at_once(spec, capacity())  # before anything is started

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import logging
 import os
 import uuid
 import warnings
@@ -150,6 +151,8 @@ class Study:
                 verbose=0,
             ),
         )
+        for noisy in ("ray.tune", "ray.train"):  # what befalls a trial is said in our words, and is in Ray's own logs
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Tune's hints about its own defaults are not for our users
             tuner.fit()

@@ -1,5 +1,6 @@
 """The folder of a study: its name, spec and identity."""
 
+import shutil
 import uuid
 from pathlib import Path
 
@@ -32,9 +33,13 @@ def create_folder(spec: StudySpec) -> StudySpec:
             continue
         except OSError as error:
             raise InputError(f"the results folder {folder.parent} cannot be written: {error.strerror}") from error
-        (folder / _ID).write_text(uuid.uuid4().hex)
-        with replacing(folder / _SPEC) as temporary:
-            temporary.write_text(yaml.safe_dump(numbered.model_dump(mode="json"), sort_keys=False))
+        try:
+            (folder / _ID).write_text(uuid.uuid4().hex)
+            with replacing(folder / _SPEC) as temporary:
+                temporary.write_text(yaml.safe_dump(numbered.model_dump(mode="json"), sort_keys=False))
+        except OSError as error:
+            shutil.rmtree(folder)
+            raise InputError(f"the results folder {folder.parent} cannot be written: {error.strerror}") from error
         return numbered
 
 

@@ -4,6 +4,7 @@
     Group.do(run) ── request-0.json ───────────────────────────────────────► serve: wait, `work(run)`
                   ◄─ report-0-100.json, report-0-200.json ... ◄───────────── (rank 0) one a budget
                   ◄─ done-0 ◄──────────────────────────────────────────────── (rank 0)
+            Vigil ◄─ heart-0, heart-1 ... ◄────────────────────────────────── each, once a second; see `study.heart`
     Group.do(next run) ── request-1.json ─────────────────────────────────► ...
 
 Files, because the study's folder is shared by all nodes anyway, and because a group that Ray starts again after a
@@ -18,8 +19,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from study import notice
+from study.heart import Heart, Vigil, kill_on_its_node
+from study.messages import leave_notice
 from study.runs import Run
 from study.spec import StudySpec
 from trainers.files import replacing
@@ -43,6 +47,9 @@ class Group:
         self._desk.mkdir(parents=True)
         self._requests = 0
         self._error: BaseException | None = None
+        self._cluster = StudySpec.model_validate_json(spec_json).cluster
+        say = functools.partial(leave_notice, folder)
+        self._vigil = Vigil(self._desk, self._cluster.hang_timeout_s, kill_on_its_node, say)
         self._thread = threading.Thread(target=self._fit, name="group", daemon=True)
         self._thread.start()
 
@@ -78,56 +85,92 @@ class Group:
                 raise self._error
             if is_over:
                 return
+            self._vigil.look()
             time.sleep(_LOOK_S)
 
     def _fit(self) -> None:
+        """Run one group after the other: one that had notice of its end leaves, and that is no failure."""
+        folder = self.identity[1]
+        try:
+            for attempt in itertools.count():
+                left_at = self._trainer(attempt).fit().return_value
+                if left_at is None:
+                    raise RuntimeError("the group of DDP workers ended before its work")
+                leave_notice(
+                    folder, f"a worker had notice: all left at step {left_at}, and another group goes on there"
+                )
+        except BaseException as error:  # handed over to the thread that waits for the group
+            self._error = error
+
+    def _trainer(self, attempt: int) -> Any:
         from ray.train.torch import TorchTrainer
         from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 
         from study.process_group import NodeTorchConfig
 
         spec_json, folder = self.identity
-        cluster = StudySpec.model_validate_json(spec_json).cluster
+        cluster = self._cluster
         resources = {"CPU": cluster.cpus_per_worker}
         if cluster.gpus_per_worker:
             resources["GPU"] = cluster.gpus_per_worker
-        try:
-            TorchTrainer(
-                _serve,
-                train_loop_config={"spec": spec_json, "folder": str(folder), "desk": str(self._desk)},
-                torch_config=NodeTorchConfig(
-                    backend="nccl" if cluster.gpus_per_worker else "gloo", timeout_s=_GROUP_TIMEOUT_S
+        return TorchTrainer(
+            _serve,
+            train_loop_config={"spec": spec_json, "folder": str(folder), "desk": str(self._desk)},
+            torch_config=NodeTorchConfig(
+                backend="nccl" if cluster.gpus_per_worker else "gloo", timeout_s=_GROUP_TIMEOUT_S
+            ),
+            scaling_config=ScalingConfig(
+                num_workers=cluster.workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=resources
+            ),
+            run_config=RunConfig(
+                name=f"group-{self._desk.name}-{attempt}",
+                storage_path=str(folder / "scratch" / "train"),
+                callbacks=[_no_retry(), notice.listening()],
+                failure_config=FailureConfig(
+                    max_failures=cluster.max_failures, controller_failure_limit=cluster.max_failures
                 ),
-                scaling_config=ScalingConfig(
-                    num_workers=cluster.workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=resources
-                ),
-                run_config=RunConfig(
-                    name=f"group-{self._desk.name}",
-                    storage_path=str(folder / "scratch" / "train"),
-                    failure_config=FailureConfig(
-                        max_failures=cluster.max_failures, controller_failure_limit=cluster.max_failures
-                    ),
-                ),
-            ).fit()
-        except BaseException as error:  # handed over to the thread that waits for the group
-            self._error = error
+            ),
+        )
 
 
-def _serve(config: dict[str, Any]) -> None:
-    """Work as one rank of the group; what loads torch is imported here, as the trial's own process need not."""
+def _no_retry() -> Any:
+    """Return what keeps Ray from starting a group again that found the disk full."""
+    from ray.train import UserCallback
+
+    from study.disk import DiskFullError, is_full
+
+    class NoRetry(UserCallback):  # type: ignore[misc]  # Ray has no types for mypy
+        def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+            if any(is_full(str(error)) for error in worker_exceptions.values()):
+                raise DiskFullError("disk is full")
+
+    return NoRetry()
+
+
+def _serve(config: dict[str, Any]) -> int:
+    """Work as one rank of the group; return the step at which a worker's notice made all leave.
+
+    What loads torch is imported here, as the trial's own process need not.
+    """
     import ray.train.torch
 
     from study.scorer import set_threads
     from study.worker import work
+    from trainers.pretraining.notice import PreemptedError
     from trainers.workers import Workers
 
     spec = StudySpec.model_validate_json(config["spec"])
     set_threads(spec)
     workers = Workers.current(ray.train.torch.get_device())
-    serve(Path(config["desk"]), workers, functools.partial(work, spec, Path(config["folder"]), workers))
+    desk, folder = Path(config["desk"]), Path(config["folder"])
+    with Heart(desk, workers.rank, ray.get_runtime_context().get_node_id()) as heart:
+        try:
+            serve(desk, workers, functools.partial(work, spec, folder, workers, heart))
+        except PreemptedError as left:
+            return left.step
 
 
-def serve(desk: Path, workers: "Workers", work: Callable[[Run, Report], None]) -> None:
+def serve(desk: Path, workers: "Workers", work: Callable[[Run, Report], None]) -> NoReturn:
     """Do one run after the other, as one rank of a group, for as long as the group lives.
 
     Args:
@@ -135,7 +178,8 @@ def serve(desk: Path, workers: "Workers", work: Callable[[Run, Report], None]) -
         workers: The group.
         work: Does one run, and is given what to report with.
     """
-    for number in itertools.count(workers.gather(_first_open(desk))[0]):
+    number = workers.gather(_first_open(desk))[0]
+    while True:
         run = _request(desk, number)
 
         def report(result: dict[str, Any], request: int = number) -> None:
@@ -147,6 +191,7 @@ def serve(desk: Path, workers: "Workers", work: Callable[[Run, Report], None]) -
         workers.barrier()
         if workers.rank == 0:
             (desk / f"done-{number}").touch()
+        number += 1
 
 
 def _first_open(desk: Path) -> int:

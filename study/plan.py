@@ -50,12 +50,12 @@ class Part:
         return Part(self.name, **numbers)
 
 
-def plan(spec: StudySpec, tasks: Sequence[EvaluationTask], stops: bool = True) -> list[Part]:
+def plan(spec: StudySpec, tasks: Sequence[EvaluationTask] | None, stops: bool = True) -> list[Part]:
     """Return the parts of a study.
 
     Args:
         spec: The study.
-        tasks: Its tasks.
+        tasks: Its tasks; None where scores are not asked for.
         stops: Whether the search stops as many trials at each budget as its reduction factor says; or else none.
     """
     run = _Costs(spec, tasks)
@@ -81,7 +81,7 @@ def _sum(parts: Sequence[Part], name: str | None = None) -> Part:
 class _Costs:
     """What single runs take."""
 
-    def __init__(self, spec: StudySpec, tasks: Sequence[EvaluationTask]) -> None:
+    def __init__(self, spec: StudySpec, tasks: Sequence[EvaluationTask] | None) -> None:
         self._spec, self._tasks = spec, tasks
         shape = preset(spec.model.preset)
         self._bases_a_token = bases_a_token(shape.tokens, spec.model.k)
@@ -124,6 +124,8 @@ class _Costs:
         evaluation = self._spec.evaluation
         fidelity = evaluation.fidelities.get(name)
         count, operations = 0.0, 0.0
+        if self._tasks is None:
+            return count, operations
         for entry, task in zip(evaluation.tasks, self._tasks, strict=True):
             if fidelity is not None and not applies(fidelity, entry):
                 continue

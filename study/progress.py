@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from study.messages import notices_path
 from study.mlflow_address import without_secrets
 
 _LOG_WIDTH = 140
@@ -25,6 +26,8 @@ class Reporter:
             self.console = Console(highlight=False, width=_LOG_WIDTH)  # a file or pipe has no edge to wrap at
         self._log = folder / "study.log"
         self._runs_folder = folder / "runs"
+        self._notices = notices_path(folder)
+        self._told = len(self._noticed())  # what an earlier session has said
         self._total_runs, self._steps_a_run = total_runs, max(1, steps_a_run)
         self._done: set[str] = set()
         self.failed: set[str] = set()  # runs that Tune gave up on
@@ -47,8 +50,8 @@ class Reporter:
         self.log(line)
 
     def log(self, text: str) -> None:
-        """Write to `study.log` only. Passwords in it are hidden."""
-        with self._log.open("a") as log:
+        """Write to `study.log` only; on a full disk, the terminal has it. Passwords in it are hidden."""
+        with suppress(OSError), self._log.open("a") as log:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {without_secrets(text)}\n")
 
     def show(self, table: Table) -> None:
@@ -69,10 +72,22 @@ class Reporter:
             finally:
                 stop.set()
                 thread.join(timeout=5)
+                self._say_notices()
 
     def _refresh(self, stop: threading.Event) -> None:
         while not stop.wait(0.5):
+            self._say_notices()
             self._update()
+
+    def _noticed(self) -> list[str]:
+        return self._notices.read_text().splitlines() if self._notices.exists() else []
+
+    def _say_notices(self) -> None:
+        """Say what trials have left to be said."""
+        new = self._noticed()[self._told :]
+        self._told += len(new)
+        for line in new:
+            self.say(line)
 
     def _update(self) -> None:
         active = {run: max(budget, self._step_of(run)) for run, budget in dict(self._active).items()}

@@ -79,17 +79,18 @@ def _plan(spec: StudySpec, name: str | None, mfu: float) -> int:
 
 
 def _run(spec: StudySpec, resumed: bool) -> int:
-    from study import engine, outcome
+    from study import disk, engine, outcome
     from study.folder import create_folder, study_id
     from study.progress import Reporter
     from study.runs import expected
     from study.tracking import Tracker
 
-    tasks = None
+    tasks = None if resumed else engine.check(spec)
+    disk.check(spec, is_new=not resumed)
     if not resumed:
-        tasks = engine.check(spec)
         spec = create_folder(spec)
     folder = spec.folder()
+    line = resume_line(spec.name, folder)
     reporter = Reporter(folder, expected(spec), max(spec.pretraining.budgets))
     reporter.say(f"study {spec.name}, {'resumed' if resumed else 'new'}; everything goes to {folder}")
     for reason in registry.broken().values():
@@ -98,21 +99,24 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     try:
         engine.prepare(spec, tasks)
         engine.run(spec, reporter, tracker)
+        return outcome.conclude(spec, folder, reporter, tracker)
     except KeyboardInterrupt:
-        reporter.say(f"interrupted; go on with: {resume_line(spec.name, folder)}")
+        reporter.say(f"interrupted; go on with: {line}")
         tracker.stop("KILLED")
-        raise
-    except InputError:
-        tracker.stop("FAILED")
         raise
     except Exception as error:  # Ray lost, memory or disk full: the rows are safe, so say how to go on
         reporter.log(traceback.format_exc())
+        if disk.is_full(error):
+            room = disk.in_words(disk.free(folder))
+            reporter.say(f"the disk of {folder} is full ({room} free): make room, then go on with: {line}")
+            return 1
+        tracker.stop("FAILED")
+        if isinstance(error, InputError):
+            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         reporter.say(f"the study stopped: {reason[:300]} (all of it in {folder / 'study.log'})")
-        reporter.say(f"nothing finished is lost; go on with: {resume_line(spec.name, folder)}")
-        tracker.stop("FAILED")
+        reporter.say(f"nothing finished is lost; go on with: {line}")
         return 1
-    return outcome.conclude(spec, folder, reporter, tracker)
 
 
 def resume_line(name: str, folder: Path) -> str:

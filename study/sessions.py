@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainers.files import replacing
@@ -30,7 +30,8 @@ def recorded(folder: Path, workers: int) -> Iterator[None]:
 
     def go_on() -> None:
         while not over.wait(_EVERY_S):
-            write()
+            with suppress(OSError):  # a full disk is for the study itself to find
+                write()
 
     thread = threading.Thread(target=go_on, name="sessions", daemon=True)
     thread.start()
@@ -39,7 +40,8 @@ def recorded(folder: Path, workers: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        write()
+        with suppress(OSError):
+            write()
 
 
 def held(folder: Path) -> float:

@@ -101,6 +101,11 @@ class ClusterSpec(Part):
         1, description="trials at once; 0 for as many as fit. With more than 1 the search depends on their timing"
     )
     max_failures: Annotated[int, Field(ge=0)] = Field(2, description="restarts of a trial from its last checkpoint")
+    hang_timeout_s: Annotated[float, Field(ge=0)] = Field(
+        600.0,
+        description="seconds without a sign of life, or without a step between two steps of a training, after which a "
+        "worker counts as hung and its trial goes on from its last checkpoint; 0: never",
+    )
     price_per_worker_hour: Annotated[float, Field(ge=0)] | None = Field(
         None, description="price of one worker for an hour, in any currency; none: no money is reported"
     )

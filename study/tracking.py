@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from study.disk import is_full
 from study.mlflow_address import without_secrets
 from study.mlflow_runs import MlflowRuns, how_it_ended
 from study.spec import StudySpec
@@ -217,7 +218,10 @@ class Tracker:
                 self._pending[key] = self._pending.pop(key)
         if not self.is_away:
             self.is_away = True
-            self._say(f"{self._place} does not answer ({reason_of(error)}); the study goes on, what is to log waits")
+            if not is_full(error):  # that is for the study itself to say
+                self._say(
+                    f"{self._place} does not answer ({reason_of(error)}); the study goes on, what is to log waits"
+                )
         if self._closing.is_set():
             self._stopped.wait(self._patience.first)
         else:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from study import disk
+from study.messages import COST, FULL, OBJECTIVE
 from study.runs import Run, run_of
 from study.spec import StudySpec
 from study.spec_evaluation import CONTROLS
@@ -16,11 +18,17 @@ def run_trial(config: dict[str, Any], spec_json: str, folder: str) -> None:
 
     spec = StudySpec.model_validate_json(spec_json)
     run = run_of(config, spec)
-    if run.role == "baseline" and run.curriculum in CONTROLS:
-        _score_here(spec, run, Path(folder))
-        return
-    for result in Group.kept(spec_json, Path(folder)).do(run):
-        tune.report(result)
+    try:
+        if run.role == "baseline" and run.curriculum in CONTROLS:
+            _score_here(spec, run, Path(folder))
+            return
+        for result in Group.kept(spec_json, Path(folder)).do(run):
+            tune.report(result)
+    except Exception as error:
+        if not disk.is_full(error):
+            raise
+        # a report needs no disk, and Tune would try again whatever is raised; the driver ends the study instead
+        tune.report({OBJECTIVE: 0.0, COST: 0.0, "budget": max(run.budgets(spec)), "run": run.key, FULL: True})
 
 
 def _score_here(spec: StudySpec, run: Run, folder: Path) -> None:

@@ -8,6 +8,8 @@ import pandas as pd
 from ray import tune
 
 from study import tasks
+from study.disk import DiskFullError
+from study.messages import FULL as DISK_FULL
 from study.messages import GO_ON, STOP, decision_path
 from study.mlflow_runs import how_it_ended
 from study.progress import Reporter, in_words
@@ -46,7 +48,13 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Show and log a scored budget; unless Tune stops the trial here, allow it the next one."""
+        """Show and log a scored budget; unless Tune stops the trial here, allow it the next one.
+
+        Raises:
+            DiskFullError: the trial found no room to write.
+        """
+        if DISK_FULL in result:
+            raise DiskFullError(f"{result['run']} could not be stored")
         key, budget = result["run"], result["budget"]
         if "failure" in result:
             self._reporter.say(f"{key} has no score at {budget} steps: {result['failure']}")

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from study import baselines, tasks
+from study import baselines, notice, tasks
 from study.group import Report
+from study.heart import Heart
 from study.measures import measures
 from study.messages import GO_ON, decision_path
 from study.runs import Run, data_settings, execution
@@ -29,13 +30,13 @@ from trainers.workers import Workers
 _DECISION_TIMEOUT_S = 600
 
 
-def work(spec: StudySpec, folder: Path, workers: Workers, run: Run, report: Report) -> None:
+def work(spec: StudySpec, folder: Path, workers: Workers, heart: Heart, run: Run, report: Report) -> None:
     """Take one run from its first budget to its last, as one rank of a group; report each budget."""
     forget_peak_memory(workers.device)
     if run.role == "baseline":
         report(baselines.score(spec, run, folder, workers) | _group(workers))
         return
-    worker = _Worker(spec, run, folder, workers, report)
+    worker = _Worker(spec, run, folder, workers, heart, report)
     try:
         for budget in run.budgets(spec):
             if not worker.reach(budget):
@@ -59,14 +60,14 @@ def _group(workers: Workers) -> dict[str, Any]:
 class _Worker:
     """One run on one rank of a group."""
 
-    def __init__(self, spec: StudySpec, run: Run, folder: Path, workers: Workers, report: Report) -> None:
-        self._report = report
+    def __init__(self, spec: StudySpec, run: Run, folder: Path, workers: Workers, heart: Heart, report: Report) -> None:
+        self._heart, self._report = heart, report
         self._spec, self._run, self._folder, self._workers = spec, run, folder, workers
         self._store = Store(folder)
         self._data, self._data_sha256 = data.load(data_settings(spec), folder)
         self._scorer = Scorer(spec, run, folder, workers, tasks.read(spec))
         self._training = self._reached()
-        self._last_heartbeat = 0.0
+        self._shown_at = 0.0
 
     def _reached(self) -> Generator[tuple[int, Reached]]:
         """Yield (horizon, reached) for every budget whose scores are not all stored yet."""
@@ -77,25 +78,31 @@ class _Worker:
             settings = self._run.settings(self._spec, horizon, self._data_sha256)
             checkpoints = self._folder / "runs" / self._run.key / f"checkpoints-{horizon}"
             how = execution(self._spec)
-            for reached in pretrain(settings, self._data, missing, checkpoints, self._workers, how, self._heartbeat):
+            for reached in pretrain(
+                settings, self._data, missing, checkpoints, self._workers, how, self._on_step, notice.is_given
+            ):
                 yield horizon, reached
 
-    def _heartbeat(self, step: int) -> None:
-        """Let the driver show where this trial is; once a second is enough for people."""
-        if self._workers.rank == 0 and time.monotonic() - self._last_heartbeat > 1:
-            self._last_heartbeat = time.monotonic()
+    def _on_step(self, step: int) -> None:
+        """Give a sign of life, and let the driver show where this trial is; once a second is enough for people."""
+        self._heart.step(step)
+        if self._workers.rank == 0 and time.monotonic() - self._shown_at > 1:
+            self._shown_at = time.monotonic()
             path = self._folder / "runs" / self._run.key / "progress"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(str(step))
 
     def close(self) -> None:
         """Leave the training where it is: its checkpoints are written and its model can go."""
+        self._heart.rest()
         self._training.close()
 
     def reach(self, budget: int) -> bool:
         """Train to the budget and score there, unless that is stored already; report; say whether to go on."""
         if not self._scorer.is_finished(budget):
-            horizon, reached = next(self._training)
+            with notice.training():
+                horizon, reached = next(self._training)
+            self._heart.rest()
             self._score(horizon, reached)
         self._report(
             {

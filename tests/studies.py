@@ -133,6 +133,13 @@ class StudyProcess:
                         found.setdefault(process.name(), set()).add(connection.laddr.ip)
         return found
 
+    def strike(self, word: str, blow: signal.Signals) -> int:
+        """Send a signal to the first descendant that says this word about itself; return its process."""
+        found = self.named(word)
+        assert found, f"no process of the study is named {word}:\n{self.text()}"
+        found[0].send_signal(blow)
+        return int(found[0].pid)
+
     def wait(self, limit_s: float = _LIMIT_S) -> int:
         """Wait for the end and return the exit code."""
         until = time.monotonic() + limit_s
@@ -142,10 +149,14 @@ class StudyProcess:
             time.sleep(0.2)
         return int(self.process.returncode)
 
-    def wait_for(self, line: str, limit_s: float = 180) -> None:
-        """Wait until the output holds some text."""
+    def wait_for_more(self, line: str) -> None:
+        """Wait until the output holds some text once more than now."""
+        self.wait_for(line, times=self.text().count(line) + 1)
+
+    def wait_for(self, line: str, limit_s: float = _LIMIT_S, times: int = 1) -> None:
+        """Wait until the output holds some text, so many times."""
         until = time.monotonic() + limit_s
-        while line not in self.text():
+        while self.text().count(line) < times:
             self._look()
             assert self.process.poll() is None, f"the study ended before it said {line!r}:\n{self.text()}"
             assert time.monotonic() < until, f"the study did not say {line!r} in {limit_s} s:\n{self.text()}"

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -148,14 +149,20 @@ def test_ctrl_c_leaves_no_process_and_says_how_to_resume(tmp_path: Path) -> None
     assert "Traceback" not in study.text()
 
 
-@pytest.mark.parametrize("victim", ["RayTrainWorker", "ImplicitFunc"])  # of DDP; the process of Tune's trials
-def test_a_killed_process_is_replaced_and_no_score_differs(victim: str, undisturbed: Path, tmp_path: Path) -> None:
-    with StudyProcess(tmp_path / "study.out", str(write_mini(tmp_path)), "--results", str(tmp_path)) as study:
-        study.wait_for(f"{default_run(parse(MINI, 'MINI'), 'constant', 'control').key} starts")
-        study.wait_for(" at 2 steps")
-        killed = study.named(victim)
-        assert killed
-        os.kill(killed[0].pid, signal.SIGKILL)
+def test_hung_and_killed_processes_are_replaced_and_no_score_differs(undisturbed: Path, tmp_path: Path) -> None:
+    arguments = (str(write_mini(tmp_path)), "--results", str(tmp_path), "--set", "cluster.hang_timeout_s=6")
+    with StudyProcess(tmp_path / "study.out", *arguments) as study:
+        study.wait_for(f"{default_run(parse(MINI, 'MINI'), 'constant', 'control').key} at 2 steps")
+        hung = study.strike("RayTrainWorker", signal.SIGSTOP)
+        study.wait_for("hung: ")
+        study.wait_for_more(" at ")
+        study.strike("RayTrainWorker", signal.SIGKILL)
+        study.wait_for_more(" at ")
+        study.strike("ImplicitFunc", signal.SIGKILL)  # the process of Tune's trials
         assert study.wait() == 0, study.text()
         assert study.survivors() == []
+    (said,) = re.findall(r"hung: (.*)", study.text())
+    assert re.match(
+        rf"worker [01] \(process {hung} on \S+\) gave no sign of life for 6 s after step \d, stopped: ", said
+    )
     pd.testing.assert_frame_equal(values(rows_of(tmp_path)), values(rows_of(undisturbed)))

@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +20,7 @@ from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
 from trainers.models.presets import PRESETS, preset
 from trainers.pretraining.loop import Reached, pretrain
+from trainers.pretraining.notice import PreemptedError
 from trainers.settings import (
     PUBLISHED,
     Budget,
@@ -36,6 +39,8 @@ from trainers.settings import (
 from trainers.tasks.folder import tasks_under
 from trainers.tasks.task import tests_of
 from trainers.workers import Workers
+
+_noticed = threading.Event()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,8 +101,10 @@ def _micro_batch(text: str) -> int | Literal["auto"]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Pretrain and return the exit code: 0 done, 1 diverged, 2 refused input, 130 interrupted."""
+    """Pretrain and return the exit code: 0 done, 1 diverged, 2 refused, 130 interrupted, 143 left after notice."""
     options = _parser().parse_args(arguments)
+    _noticed.clear()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: _noticed.set())
     grouped = "RANK" in os.environ
     if grouped:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
@@ -111,10 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FloatingPointError as error:
         print(f"diverged: {error}", file=sys.stderr)
         return 1
+    except PreemptedError as left:  # SIGTERM, as a scheduler or torchrun sends it before it kills
+        print(f"left at step {left.step} after notice; the same command goes on there", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     finally:
+        signal.signal(signal.SIGTERM, before)
         if grouped:
             distributed.destroy_process_group()
 
@@ -171,6 +182,7 @@ def _run(options: argparse.Namespace) -> int:
             workers,
             execution,
             lambda step: progress.update(bar, completed=step),
+            _noticed.is_set,
         ):
             if workers.rank == 0:
                 print(_line(reached), flush=True)

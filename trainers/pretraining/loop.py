@@ -18,6 +18,7 @@ from trainers.pretraining.clock import Clock
 from trainers.pretraining.compute import Compute
 from trainers.pretraining.flops import Flops
 from trainers.pretraining.learning_rate import cooling, fork_of, learning_rate
+from trainers.pretraining.notice import Notice, PreemptedError
 from trainers.pretraining.optimiser import adamw
 from trainers.pretraining.passes import CPU_TOKENS
 from trainers.pretraining.shares import Shares
@@ -60,6 +61,7 @@ def pretrain(
     workers: Workers,
     execution: Execution = PLAIN,
     on_step: Callable[[int], None] = lambda step: None,
+    has_notice: Callable[[], bool] = lambda: False,
 ) -> Iterator[Reached]:
     """Train to each budget in turn and yield there; go on from the newest checkpoint in `folder`.
 
@@ -73,6 +75,7 @@ def pretrain(
             for rows of like length: summed cross-entropy / masked tokens of all ranks -> backward    (DDP adds up)
             clip -> AdamW at learning_rate(step)
             now and then: checkpoint, written while the training goes on
+            if any rank has had notice: checkpoint, and leave                                     (all ranks agree)
         with a cool-down: fork before the budget -> the same steps on a branch, learning rate to 0 -> yield -> back
         at a budget: checkpoint, yield
 
@@ -87,18 +90,20 @@ def pretrain(
         workers: This process and its group.
         execution: How it is computed.
         on_step: Called on every rank after each step with the steps done.
+        has_notice: Asked on every rank at each step: whether this process will be ended soon.
 
     Raises:
         InputError: the batch cannot be shared out, a pass does not fit into memory, or a checkpoint of other settings
             lies in `folder`.
         FloatingPointError: the loss is no longer finite, or far above that of guessing.
         OSError: a checkpoint cannot be written.
+        PreemptedError: a worker had notice, and a checkpoint lies at the step where all of them left.
     """
     if settings.batch % workers.count:
         raise InputError(
             f"`batch` must be a multiple of the workers, but got batch={settings.batch}, workers={workers.count}"
         )
-    loop = _Loop(settings, data, workers, execution, on_step)
+    loop = _Loop(settings, data, workers, execution, on_step, Notice(workers, has_notice))
     keep = {budget for budget in budgets if fork_of(settings, budget) == budget}
     try:
         for budget in budgets:
@@ -125,9 +130,10 @@ class _Loop:
         workers: Workers,
         execution: Execution,
         on_step: Callable[[int], None],
+        notice: Notice,
     ) -> None:
         self._settings, self._workers, self._execution, self._on_step = settings, workers, execution, on_step
-        self._tokenizer, self._clock = data.tokenizer, Clock(workers.device)
+        self._tokenizer, self._clock, self._notice = data.tokenizer, Clock(workers.device), notice
         self._shares = Shares(settings, data, workers)
         self.model = initial_model(settings.preset, data.tokenizer, settings.seed)
         self._flops = Flops(self.model)
@@ -150,13 +156,16 @@ class _Loop:
             self._train_step(1.0 if fork is None else cooling(fork, until, self.step))
             self._on_step(self.step)
             every = self._execution.checkpoint_every
-            is_due = self.step == until or (every > 0 and self.step % every == 0)
+            leaves = self._notice.is_agreed(self.step)
+            is_due = leaves or self.step == until or (every > 0 and self.step % every == 0)
             if is_due or self.step % EVERY == 0:
                 self._watch.look(self.step, self._last_good)
             if is_due:
                 self._seconds += time.perf_counter() - started_at
                 started_at = time.perf_counter()
                 self._save(root, keep)
+            if leaves:
+                raise PreemptedError(self.step)
         self._seconds += time.perf_counter() - started_at
 
     def _resume(self, root: Path, most: int, is_branch: bool) -> None:
@@ -234,7 +243,7 @@ class _Loop:
         torch.manual_seed(derived_seed(self._settings.seed, Stream.DROPOUT, self.step))
         own = share.counts()
         with self._clock.part("communication"):
-            counts = self._workers.sum(own.clone())
+            counts = self._notice.hear(self._workers.sum(self._notice.beside(own)))
         loss = self._compute.gradients(share, counts[0])
         with self._clock.part("optimiser"):
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.clip)
