@@ -1,5 +1,6 @@
 """Who proposes the trials of a search, so that a restarted search proposes what an undisturbed one does."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -49,20 +50,19 @@ class TrialSeeded(BaseSampler):
 
 
 def sampler(spec: StudySpec) -> TrialSeeded:
-    """Return who proposes the trials of a study."""
-    startup = spec.search.random_trials
+    """Return who proposes the trials of a study; it pickles, since Tune saves its searcher."""
+    return TrialSeeded(functools.partial(_made, spec.search.sampler, spec.search.random_trials), spec.seed)
 
-    def make(seed: int) -> BaseSampler:
-        if spec.search.sampler == "random":
-            return RandomSampler(seed=seed)
-        if spec.search.sampler == "gp":
-            return GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
-        return TPESampler(
-            seed=seed,
-            n_startup_trials=startup,
-            multivariate=True,
-            group=True,  # each curriculum has arguments of its own
-            constant_liar=True,  # keeps trials at once apart
-        )
 
-    return TrialSeeded(make, spec.seed)
+def _made(name: str, startup: int, seed: int) -> BaseSampler:
+    if name == "random":
+        return RandomSampler(seed=seed)
+    if name == "gp":
+        return GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
+    return TPESampler(
+        seed=seed,
+        n_startup_trials=startup,
+        multivariate=True,
+        group=True,  # each curriculum has arguments of its own
+        constant_liar=True,  # keeps trials at once apart
+    )

@@ -156,3 +156,13 @@ def test_optuna_dashboard_opens_the_search(spec: StudySpec, tmp_path: Path) -> N
             served.terminate()  # its workers go with it
     assert shown["study_name"] == spec.name
     assert trials[0]["values"] == [0.25]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
+def test_a_searcher_can_be_saved_as_tune_does(tmp_path: Path, sampler: str) -> None:
+    spec = searching(sampler=sampler)
+    search.open_study(spec, tmp_path, {})
+    searcher = search.searcher(spec, tmp_path)
+    assert searcher.suggest("trial") is not None
+    searcher.save(str(tmp_path / "saved"))
+    assert (tmp_path / "saved").stat().st_size > 0
