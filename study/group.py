@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from study import notice
 from study.heart import Heart, Vigil, kill_on_its_node
+from study.leftovers import Leftovers
 from study.messages import leave_notice
 from study.runs import Run
 from study.spec import StudySpec
@@ -50,6 +51,7 @@ class Group:
         self._cluster = StudySpec.model_validate_json(spec_json).cluster
         say = functools.partial(leave_notice, folder)
         self._vigil = Vigil(self._desk, self._cluster.hang_timeout_s, kill_on_its_node, say)
+        self._leftovers = Leftovers(self._desk)
         self._thread = threading.Thread(target=self._fit, name="group", daemon=True)
         self._thread.start()
 
@@ -86,6 +88,7 @@ class Group:
             if is_over:
                 return
             self._vigil.look()
+            self._leftovers.look()
             time.sleep(_LOOK_S)
 
     def _fit(self) -> None:

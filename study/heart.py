@@ -25,7 +25,7 @@ import psutil
 _BEAT_S = 1.0
 _LENGTH = 512  # bytes of a sign: it is written over the one before, which takes no room on a full disk
 _KILL_PATIENCE_S = 60
-_NAME = "heart-*"
+HEARTS = "heart-*"  # files of signs
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Vigil:
         if not self._timeout_s or time.monotonic() - self._looked_at < self._every_s:
             return
         self._looked_at = time.monotonic()
-        for path in self._desk.glob(_NAME):
+        for path in self._desk.glob(HEARTS):
             self._see(path)
         limit = math.ceil(self._timeout_s / self._every_s)
         silent = [seen.sign for seen in self._seen.values() if seen.silent >= limit]
