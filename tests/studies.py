@@ -115,12 +115,7 @@ class StudyProcess:
     def named(self, word: str) -> list[psutil.Process]:
         """Return the descendants that say this word about themselves."""
         self._look()
-        alive = [
-            process
-            for process in self.family.values()
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        ]
-        return [process for process in alive if word in " ".join(process.cmdline())]
+        return [process for process in self.family.values() if _says(process, word)]
 
     def listening(self) -> dict[str, set[str]]:
         """Return the addresses at which the study and its descendants listen, by the name of a process."""
@@ -171,6 +166,13 @@ class StudyProcess:
         """Return the descendants that are still alive after a time of grace."""
         _, alive = psutil.wait_procs(list(self.family.values()), timeout=limit_s)
         return [" ".join(process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def _says(process: psutil.Process, word: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and word in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 _TIMED = r"train_seconds|seconds_.*|.*_per_second|mfu|peak_flops|peak_memory_bytes|worker_hours|gpu_hours|money"
