@@ -1,10 +1,12 @@
 """What the driver does when Tune hears from a trial: show it, log it, and let it go on."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import ray
 from ray import tune
 
 from study import tasks
@@ -20,6 +22,8 @@ from study.store import Store
 from study.tracking import Tracker
 from trainers.files import replacing
 
+_LOOK_S = 5.0
+
 
 class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types for mypy
     """Follows the trials of one phase of a study."""
@@ -27,6 +31,7 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
     def __init__(self, spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker) -> None:
         self._spec, self._folder, self._reporter, self._tracker = spec, folder, reporter, tracker
         self._store = Store(folder)
+        self._looked_at = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks, and this one is never restored (a study resumes from its rows)."""
@@ -34,6 +39,18 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
 
     def _key(self, trial: Any) -> str:
         return run_of(trial.config, self._spec).key
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Look now and then whether there is a node left; Tune would wait for one for ever.
+
+        Raises:
+            RuntimeError: there is none.
+        """
+        if time.monotonic() - self._looked_at < _LOOK_S:
+            return
+        self._looked_at = time.monotonic()
+        if not any(node["Alive"] for node in ray.nodes()):
+            raise RuntimeError("every node of the Ray cluster is lost")
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Remember what the run is, so that it can be repeated with another seed."""
