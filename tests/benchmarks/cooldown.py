@@ -12,8 +12,12 @@ from pathlib import Path
 
 import torch
 
+from study import tasks
+from study.runs import default_run
+from study.scorer import protocols
+from study.spec import CONTROL
+from study.spec_evaluation import FULL
 from study.spec_files import load
-from study.worker import _jobs
 from tests import runs
 from trainers import data
 from trainers.evaluation.finetune import finetune
@@ -27,13 +31,16 @@ DATA = DataSettings("embedded", k=2, length=59, block=20_000, validation_share=0
 
 def measured(loaded: data.PretrainData, reached: Reached) -> tuple[float, float]:
     """Return validation loss and the mean test MCC of the demo's fine-tunings."""
+    spec, pretrained = load("demo", []), Pretrained(reached.model, loaded.tokenizer)
     scores = [
-        finetune(
-            Pretrained(reached.model, loaded.tokenizer), job.task, job.protocol, job.repetition, torch.device("cpu")
+        score.test["mcc"]
+        for task, protocol, repetitions in protocols(
+            spec, tasks.read(spec), default_run(spec, CONTROL, "control"), FULL
         )
-        for job in _jobs(load("demo", []))
+        for repetition in repetitions
+        for score in finetune(pretrained, task, protocol, [repetition], torch.device("cpu"))
     ]
-    return reached.validation_loss, statistics.mean(score.test["mcc"] for score in scores)
+    return reached.validation_loss, statistics.mean(scores)
 
 
 def trained(
