@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,23 @@ from study.spec_evaluation import FULL
 from study.store import PRETRAINING, Row, Store
 
 FILE = Path(__file__).parent / "curves.csv"
-_COLUMNS = ("curriculum", "parameters", "budget", "score", "flops")
+_COLUMNS = ("curriculum", "parameters", "budget", "score", "loss", "flops")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one configuration scored on dev at each budget, and the FLOPs up to there.
+    """What one configuration reached at each budget.
 
     Attributes:
-        scores: By budget, steps.
-        flops: By budget, steps.
+        scores: Few-shot MCC on dev by budget, steps: high is good, and noisy.
+        losses: Validation loss by budget, nats a masked token.
+        flops: Up to there, by budget.
     """
 
     curriculum: str
     parameters: Mapping[str, Any]
     scores: Mapping[int, float]
+    losses: Mapping[int, float]
     flops: Mapping[int, float]
 
 
@@ -44,11 +46,15 @@ def recorded(file: Path = FILE) -> list[Curve]:
         Curve(
             curriculum,
             json.loads(parameters),
-            {int(line["budget"]): float(line["score"]) for line in lines_of},
-            {int(line["budget"]): float(line["flops"]) for line in lines_of},
+            *({int(line["budget"]): float(line[column]) for line in lines_of} for column in _COLUMNS[3:]),
         )
         for (curriculum, parameters), lines_of in found.items()
     ]
+
+
+def by_loss(curves: list[Curve]) -> list[Curve]:
+    """Return the curves as if loss, turned round, had been their score."""
+    return [replace(curve, scores={budget: -loss for budget, loss in curve.losses.items()}) for curve in curves]
 
 
 def record(spec: StudySpec, file: Path = FILE) -> int:
@@ -62,9 +68,10 @@ def record(spec: StudySpec, file: Path = FILE) -> int:
         for own in complete:
             first = own.iloc[0]
             for budget in spec.pretraining.budgets:
-                flops = own[(own["budget"] == budget) & (own["metric"] == "flops")]["value"].iloc[0]
+                at = own[(own["budget"] == budget) & (own["task"] == PRETRAINING)].set_index("metric")["value"]
                 score = tasks.objective(spec, own, budget)
-                writer.writerow([first["curriculum"], first["parameters"], budget, f"{score:.6f}", f"{flops:.6g}"])
+                numbers = [f"{value:.6g}" for value in (score, at["validation_loss"], at["flops"])]
+                writer.writerow([first["curriculum"], first["parameters"], budget, *numbers])
     return len(complete)
 
 
