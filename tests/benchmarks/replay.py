@@ -86,7 +86,7 @@ def compared(curves: list[Curve], factor: float, what: str) -> tuple[float, floa
     share = np.array([one.share for one in played])
     print(f"by {what}: {share.mean():.3f} of the exhaustive search's steps (most: {share.max():.3f})")
     print(
-        f"    the winner is found in {(found == best).mean():.1%} of the orders; lost on average: {(best - found).mean():.4f}"
+        f"    the winner is found in {(found == best).mean():.1%} of them; lost on average: {(best - found).mean():.4f}"
     )
     return float(share.mean()), float((found == best).mean())
 
