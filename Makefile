@@ -12,7 +12,7 @@ demo: $(READY) ## a whole study on the bundled data, to a report: some minutes o
 	.venv/bin/python -m study.run
 
 test: lint ## lint, then the test suite
-	.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	.venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: $(READY) ## style, format and types
 	.venv/bin/python -m ruff check

@@ -1,14 +1,17 @@
 """What several test files share."""
 
+import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import torch
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from xdist.scheduler import LoadScopeScheduling
 
 from curricula import InputError, registry
 from tests.runs import DATA
@@ -56,28 +59,29 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if is_other and config.getoption("--curriculum") else None
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--curriculum"):
-        _share_out(items)
+        items.sort(key=lambda item: _scope(str(item.path)) != "studies")  # they take longest
         return
     kept = [item for item in items if item.path.name == CONTRACT]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
 
-def _share_out(items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist what belongs to one worker: a file; and all whole studies, which have workers of their own.
+@functools.cache
+def _scope(file: str) -> str:
+    """Return what one worker of the suite runs alone: all whole studies, which have workers of their own; or a file."""
+    return "studies" if "StudyProcess" in Path(file).read_text() else file
 
-    Studies wait much of their time, and take longest: they come first, and the other worker does the rest beside them.
-    """
 
-    def runs_studies(item: pytest.Item) -> bool:
-        return hasattr(item, "module") and hasattr(item.module, "StudyProcess")
+class _StudiesTogether(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return _scope(str(self.config.rootpath / nodeid.partition("::")[0]))
 
-    items.sort(key=lambda item: not runs_studies(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("studies" if runs_studies(item) else item.path.name))
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one worker run the whole studies and the other the rest beside them: studies wait much of their time."""
+    return _StudiesTogether(config, log)
 
 
 @pytest.fixture(scope="session")
