@@ -50,7 +50,8 @@ def _held() -> set[str]:
     from ray.util.state import list_placement_groups
 
     ours = ("creator_job_id", "=", ray.get_runtime_context().get_job_id())
-    found = list_placement_groups(filters=[ours, ("state", "=", "CREATED")], detail=True, limit=10_000)
+    created = ("state", "=", "CREATED")
+    found = list_placement_groups(address=_address(), filters=[ours, created], detail=True, limit=10_000)
     return {
         group.placement_group_id
         for group in found
@@ -61,5 +62,12 @@ def _held() -> set[str]:
 def _lived_in() -> set[str]:
     from ray.util.state import list_actors
 
-    alive = list_actors(filters=[("state", "!=", "DEAD")], detail=True, limit=10_000)
+    alive = list_actors(address=_address(), filters=[("state", "!=", "DEAD")], detail=True, limit=10_000)
     return {actor.placement_group_id for actor in alive if actor.placement_group_id}
+
+
+def _address() -> str:
+    """Return whom to ask: Ray itself would look for clusters, and give up where there are two on a machine."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
