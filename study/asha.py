@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.messages import COST, OBJECTIVE
 from study.spec import StudySpec
+from study.tasks import objectives
 
 Points = NDArray[np.float64]  # (trials, objectives), every one of them to be maximised
 
@@ -34,7 +34,7 @@ class Halving(FIFOScheduler):  # type: ignore[misc]  # Ray has no types for mypy
         self._factor = spec.search.reduction_factor
         self._seed = spec.seed
         self._weights = bracket_weights(spec)
-        self._objectives = [OBJECTIVE] if spec.search.cost is None else [OBJECTIVE, COST]
+        self._objectives = list(objectives(spec))
         self._rungs: dict[tuple[int, int], dict[str, list[float]]] = defaultdict(dict)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

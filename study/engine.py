@@ -15,7 +15,7 @@ from curricula import InputError
 from study import cluster, replication, sessions, tasks, warm_start
 from study.progress import Reporter
 from study.provenance import LEAKS, TASKS
-from study.runs import Run, baselines, controls, data_settings
+from study.runs import Run, baselines, controls, data_settings, repeated_seeds
 from study.spec import StudySpec
 from study.store import Store
 from study.tracking import Tracker
@@ -64,13 +64,10 @@ class Study:
         self._replicate()
 
     def _replicate(self) -> None:
-        """Repeat what the search found best with other seeds, as many as the spec asks for.
-
-        With the first seed as well: where the search went by cheaper scores, those in full are still missing.
-        """
+        """Repeat what the search found best with other seeds, as many as the spec asks for."""
         spec = self._spec
         chosen = replication.promising(spec, self._store.rows(), self._folder)
-        self._run_fixed(replication.repeated(chosen, range(0 if spec.evaluation.rungs else 1, spec.seeds)))
+        self._run_fixed(replication.repeated(chosen, repeated_seeds(spec)))
         compared = replication.compared(spec, chosen)
         for seed in itertools.count(spec.seeds):
             runs, why = replication.further(spec, self._store.rows(), compared, seed)

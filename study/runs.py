@@ -163,9 +163,17 @@ def expected(spec: StudySpec) -> int:
     return fixed + spec.search.trials - len(spec.every_seed()) + repetitions(spec)
 
 
+def repeated_seeds(spec: StudySpec) -> range:
+    """Return the seeds under which what a search found runs again.
+
+    The first as well where the search went by cheaper scores: those in full are still missing.
+    """
+    return range(0 if spec.evaluation.rungs else 1, spec.seeds)
+
+
 def repetitions(spec: StudySpec) -> int:
     """Return how many runs repeat what a search found; see `study.replication` for those beyond."""
-    return spec.replication.promising * (spec.seeds - (0 if spec.evaluation.rungs else 1))
+    return spec.replication.promising * len(repeated_seeds(spec))
 
 
 def run_of(config: Mapping[str, Any], spec: StudySpec) -> Run:

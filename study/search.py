@@ -4,7 +4,7 @@ import functools
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -12,10 +12,11 @@ from ray.tune.search.optuna import OptunaSearch
 
 from curricula import Domain, Range
 from study import warm_start
-from study.messages import COST, OBJECTIVE
+from study.messages import OBJECTIVE
 from study.runs import Run, default_run
 from study.samplers import DONE, sampler
 from study.spec import StudySpec
+from study.tasks import objectives
 
 _FROM = "from"  # marks trials of earlier studies
 
@@ -53,11 +54,6 @@ def parameters_of(run: Run, spec: StudySpec) -> dict[str, Any]:
 def storage(folder: Path) -> optuna.storages.RDBStorage:
     """Return the study's own Optuna storage; optuna-dashboard opens it too."""
     return optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
-
-
-def objectives(spec: StudySpec) -> dict[str, Literal["minimize", "maximize"]]:
-    """Return what trials report and Optuna weighs, and the direction of each."""
-    return {OBJECTIVE: "maximize"} if spec.search.cost is None else {OBJECTIVE: "maximize", COST: "minimize"}
 
 
 def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str, float]]) -> optuna.Study:

@@ -1,7 +1,7 @@
 """The evaluation tasks of a study: where they come from, and the one number to search by."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -116,6 +116,11 @@ def objective(spec: StudySpec, rows: pd.DataFrame, budget: int) -> float:
     """
     chosen = scores(spec, rows[rows["budget"] == budget], "dev", spec.evaluation.fidelity_at(budget))
     return float(chosen.groupby("task")["value"].mean().mean())
+
+
+def objectives(spec: StudySpec) -> dict[str, Literal["minimize", "maximize"]]:
+    """Return what trials report and the search weighs, and the direction of each."""
+    return {OBJECTIVE: "maximize"} if spec.search.cost is None else {OBJECTIVE: "maximize", COST: "minimize"}
 
 
 def reported(spec: StudySpec, rows: pd.DataFrame, budget: int) -> dict[str, float]:
