@@ -60,3 +60,8 @@ def saved_spec(name: str, results: str) -> StudySpec:
 def study_id(folder: Path) -> str:
     """Return the identity of a study: its name may be taken elsewhere, this is not."""
     return (folder / _ID).read_text()
+
+
+def search_path(folder: Path) -> Path:
+    """Return the file in which Optuna keeps the search of a study; there is none where it searches nothing."""
+    return folder / "optuna.journal"

@@ -12,7 +12,7 @@ import yaml
 from curricula import InputError
 from study import figures, mlflow_address
 from study.costs import Costs
-from study.folder import saved_spec
+from study.folder import saved_spec, search_path
 from study.progress import duration, in_words
 from study.published import Group, PublishedLine, mean_of, published_for
 from study.sentences import scored_at, sentences
@@ -63,7 +63,7 @@ def places(folder: Path) -> list[str]:
         f"scores       {folder / 'scores'} (Parquet)",
         f"checkpoints  {folder / 'runs'}",
         f"log          {folder / 'study.log'}",
-        f"search       {folder / 'optuna.db'} (Optuna)",
+        f"search       {search_path(folder)} (Optuna)",
         f"MLflow       {mlflow_address.command(folder.parent)}",
     ]
 

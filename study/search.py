@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from curricula import Domain, Range
-from study import warm_start
+from study import journal, warm_start
 from study.messages import OBJECTIVE
 from study.runs import Run, default_run
 from study.samplers import DONE, sampler
@@ -21,9 +21,8 @@ from study.tasks import objectives
 _FROM = "from"  # marks trials of earlier studies
 
 
-def suggest(trial: Any, spec_json: str) -> None:
+def suggest(trial: Any, spec: StudySpec) -> None:
     """Ask Optuna for a curriculum, for that curriculum's own arguments, and for the searched numbers."""
-    spec = StudySpec.model_validate_json(spec_json)
     name = trial.suggest_categorical("curriculum", sorted(spec.curricula))
     for argument, domain in spec.space(name).items():
         _suggest_from(trial, f"{name}/{argument}", domain)
@@ -42,18 +41,13 @@ def _suggest_from(trial: Any, name: str, domain: Domain) -> None:
 
 def space(spec: StudySpec) -> Callable[[Any], None]:
     """Return the define-by-run space; it pickles, since Tune saves its searcher."""
-    return functools.partial(suggest, spec_json=spec.model_dump_json())
+    return functools.partial(suggest, spec=spec)
 
 
 def parameters_of(run: Run, spec: StudySpec) -> dict[str, Any]:
     """Return the Optuna parameters that would propose this run."""
     own = {f"{run.curriculum}/{name}": run.arguments[name] for name in spec.space(run.curriculum)}
     return {"curriculum": run.curriculum, **own, **run.numbers}
-
-
-def storage(folder: Path) -> optuna.storages.RDBStorage:
-    """Return the study's own Optuna storage; optuna-dashboard opens it too."""
-    return optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
 
 
 def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str, float]]) -> optuna.Study:
@@ -67,10 +61,11 @@ def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str
         folder: Where it lives.
         finished: Final objectives of runs that need not run again, by run key.
     """
+    journal.mend(folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # TPE's `group` is one
     study = optuna.create_study(
-        storage=storage(folder),
+        storage=journal.storage(folder),
         study_name=spec.name,
         sampler=sampler(spec),
         directions=[*objectives(spec).values()],
@@ -149,5 +144,5 @@ def searcher(spec: StudySpec, folder: Path) -> OptunaSearch:
         mode=modes if len(modes) > 1 else modes[0],
         sampler=sampler(spec),
         study_name=spec.name,
-        storage=storage(folder),
+        storage=journal.storage(folder),
     )

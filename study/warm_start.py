@@ -8,7 +8,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from curricula import Domain, InputError, Range, registry
-from study.folder import saved_spec
+from study.folder import saved_spec, search_path
+from study.journal import storage
 from study.runs import Run
 from study.spec import StudySpec
 from study.spec_search import SEARCHABLE
@@ -57,11 +58,9 @@ def earlier(spec: StudySpec) -> list[Earlier]:
 
 
 def _read(spec: StudySpec, other: StudySpec) -> Earlier:
-    path = other.folder() / "optuna.db"
-    if not path.exists():
+    if not search_path(other.folder()).exists():
         raise InputError(f"search.warm_start must name studies with a search, but `{other.name}` had none")
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    study = optuna.load_study(study_name=other.name, storage=storage)
+    study = optuna.load_study(study_name=other.name, storage=storage(other.folder()))
     trials = sorted(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)), key=_first_value, reverse=True)
     found = [(run, trial.values) for trial in trials if (run := _as_proposed(trial.params, other, spec)) is not None]
     if not found:

@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from study import search
+from study.folder import search_path
 from study.messages import COST, OBJECTIVE
 from study.runs import Run, controls, default_run, run_of
 from study.spec import StudySpec
@@ -139,7 +140,7 @@ def test_optuna_dashboard_opens_the_search(spec: StudySpec, tmp_path: Path) -> N
     port = free_port()
     command = [
         str(Path(sys.executable).parent / "optuna-dashboard"),
-        f"sqlite:///{tmp_path / 'optuna.db'}",
+        str(search_path(tmp_path)),
         "--port",
         str(port),
     ]
