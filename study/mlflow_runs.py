@@ -10,38 +10,27 @@ import json
 import logging
 import os
 from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from filelock import FileLock
 
-from study import tasks
 from study.mlflow_address import tracking_uri, without_secrets
+from study.mlflow_metrics import metrics, parameters
 from study.provenance import Dataset, Provenance
 from study.spec import RANDOM_INIT, StudySpec
-from study.spec_evaluation import FULL
-from study.store import PRETRAINING, Store
+from study.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
 EXPERIMENT = "curriculum-study"
-_SHOWN = {
-    "validation_loss": "validation/loss",
-    "validation_perplexity": "validation/perplexity",
-    "validation_accuracy": "validation/accuracy",
-    "validation_loss_wide": "validation/loss_wide",
-    "tokens_per_second": "speed/tokens_per_second",
-    "mfu": "speed/mfu",
-    "flops": "cost/flops",
-    "worker_hours": "cost/worker_hours",
-    "gpu_hours": "cost/gpu_hours",
-    "money": "cost/money",
-    "peak_memory_bytes": "cost/peak_memory_bytes",
-}
 _IS_LOGGED = "study.logged"  # a tag that says which metrics are there, so that they need not be asked for
+_PAGE = 1000  # runs an answer
 _BATCH = 900  # metrics a request; MLflow takes 1,000 with parameters and tags
 _DIGEST = 36  # letters of a data set's digest that MLflow takes; its profile has the whole
 _LIMITS = {
@@ -65,6 +54,39 @@ def _identity(metrics: list["Metric"]) -> str:
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
 
 
+@dataclass
+class _Child:
+    """A trial's run as MLflow has it, as far as it is known here.
+
+    Attributes:
+        run_id: Its name in MLflow.
+        status: RUNNING, FINISHED, FAILED or KILLED.
+        logged: Which metrics it has, by its own tag.
+        parameters: Which it has.
+        latest: Metrics that it has at one step at least.
+        steps: Those it has, by metric, as far as they were asked for or logged here.
+    """
+
+    run_id: str
+    status: str
+    logged: str | None
+    parameters: frozenset[str]
+    latest: frozenset[str]
+    steps: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    @classmethod
+    def of(cls, run: "Run") -> "_Child":
+        """Read a run."""
+        data = run.data
+        return cls(
+            str(run.info.run_id),
+            run.info.status,
+            data.tags.get(_IS_LOGGED),
+            frozenset(data.params),
+            frozenset(data.metrics),
+        )
+
+
 class MlflowRuns:
     """The runs of one study in MLflow; every method may be repeated, and raises whatever MLflow raises."""
 
@@ -75,7 +97,8 @@ class MlflowRuns:
         self._client: MlflowClient | None = None
         self._experiment = ""
         self.parent = ""
-        self._logged: dict[str, dict[str, set[int]]] = {}  # steps by run and metric, as far as they were asked for
+        self._children: dict[str, _Child] | None = None  # by run; asked for once, all together
+        self._in_doubt: set[str] = set()  # runs of which a request failed: the server may have heard it
 
     @property
     def _is_server(self) -> bool:
@@ -118,37 +141,45 @@ class MlflowRuns:
         artifacts = (self._folder.parent / "mlartifacts").as_uri() if self.uri.startswith("sqlite") else None
         return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
-    def _find(self, kind: str, run: str) -> "Run | None":
-        """Return a run of this study; an empty twin, left by a request whose answer was lost, is deleted."""
-        client = self._connect()
-        rule = f"tags.`study.id` = '{self._study_id}' and tags.`study.kind` = '{kind}' and tags.`study.run` = '{run}'"
-        found = list(client.search_runs([self._experiment], filter_string=rule, max_results=10))
-        if not found:
-            return None
-        known = {self.parent, *self._logged}
-        kept = max(found, key=lambda one: (one.info.run_id in known, len(one.data.metrics), -one.info.start_time))
-        for twin in found:
+    def _search(self, rule: str) -> list["Run"]:
+        """Return the runs of this study to which a rule applies."""
+        client, found, token = self._connect(), list["Run"](), None
+        while True:
+            rules = f"tags.`study.id` = '{self._study_id}' and {rule}"
+            page = client.search_runs([self._experiment], filter_string=rules, max_results=_PAGE, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _only(self, twins: list["Run"]) -> "Run":
+        """Return one of several runs that stand for the same: the others, left by lost answers, go if empty."""
+        known = {self.parent, *(child.run_id for child in (self._children or {}).values())}
+        kept = max(twins, key=lambda one: (one.info.run_id in known, len(one.data.metrics), -one.info.start_time))
+        for twin in twins:
             if twin is not kept and not twin.data.metrics:
-                client.delete_run(twin.info.run_id)
+                self._connect().delete_run(twin.info.run_id)
         return kept
 
-    def _found_or_created(self, kind: str, run: str, name: str, tags: dict[str, str]) -> "Run":
-        found = self._find(kind, run)
-        if found is not None:
-            return found
+    def _create(self, kind: str, run: str, name: str, tags: dict[str, str]) -> "Run":
         identity = {"study": self._spec.name, "study.id": self._study_id, "study.kind": kind, "study.run": run}
         return self._connect().create_run(self._experiment, run_name=name, tags={**identity, **tags})
+
+    def _parent(self) -> "Run":
+        """Find or create the study's own run."""
+        found = self._search("tags.`study.kind` = 'study'")
+        return self._only(found) if found else self._create("study", "", self._spec.name, {})
 
     def open(self, is_running: bool = True) -> None:
         """Find or create the parent run; log which data the study reads, and what of its tests stands in them."""
         client = self._connect()
-        parent = self._found_or_created("study", "", self._spec.name, {})
+        parent = self._parent()
         self.parent = str(parent.info.run_id)
         if is_running and parent.info.status != "RUNNING":
             client.update_run(self.parent, status="RUNNING")
-        cards = Provenance.of(self._folder)
-        self._log_inputs(parent, cards.datasets(self._spec))
-        self._log_changed(parent, {f"leaked/{line.task}": float(line.found) for line in cards.leaks}, cards.written_at)
+        self._log_inputs(parent, self._cards.datasets(self._spec))
+        leaked = {f"leaked/{line.task}": float(line.found) for line in self._cards.leaks}
+        self._log_changed(parent, leaked, self._cards.written_at)
 
     def attach(self, files: list[Path]) -> None:
         """Keep files as artifacts of the parent run; one of the same name is replaced, one that is missing left out."""
@@ -156,76 +187,76 @@ class MlflowRuns:
             if path.exists():
                 self._connect().log_artifact(self.parent, str(path))
 
+    @cached_property
+    def _cards(self) -> Provenance:
+        return Provenance.of(self._folder)
+
     def sync(self, run: str, status: str | None) -> None:
         """Log what the rows of a run hold and MLflow does not; end it where a status is given, unless it has that."""
         rows = self._store.rows(run)
         if rows.empty:
             return
-        child = self._child(run, rows)
-        wanted = [metric for budget in sorted(set(rows["budget"])) for metric in self._metrics(rows, int(budget))]
-        identity = _identity(wanted)
-        if child.data.tags.get(_IS_LOGGED) != identity:
-            run_id = str(child.info.run_id)
-            try:
-                self._log(child, self._missing(child, wanted), self._parameters(rows.iloc[0]), identity)
-            except Exception:
-                self._logged.pop(run_id, None)  # the server may have written it: ask again
-                raise
-            for metric in wanted:
-                self._logged[run_id][metric.key].add(metric.step)
-        if status and child.info.status != status:
-            self._connect().set_terminated(child.info.run_id, status)
+        try:
+            child = self._child(run, rows)
+            self._log(child, rows)
+            if status and child.status != status:
+                self._connect().set_terminated(child.run_id, status)
+                child.status = status
+        except Exception:
+            if self._children is not None:
+                self._children.pop(run, None)
+            self._in_doubt.add(run)
+            raise
 
-    def _log(self, child: "Run", metrics: list["Metric"], parameters: dict[str, str], identity: str) -> None:
-        """Log metrics and the parameters that are not there; last, what says that a run is complete."""
-        from mlflow.entities import Param, RunTag
+    def _child(self, run: str, rows: pd.DataFrame) -> _Child:
+        """Find or create the run of a trial."""
+        if self._children is None:
+            by_run: dict[str, list[Run]] = defaultdict(list)
+            for one in self._search("tags.`study.kind` = 'trial'"):
+                by_run[one.data.tags["study.run"]].append(one)
+            self._children = {name: _Child.of(self._only(twins)) for name, twins in by_run.items()}
+        if run in self._in_doubt and (twins := self._search(f"tags.`study.run` = '{run}'")):
+            self._children[run] = _Child.of(self._only(twins))
+        self._in_doubt.discard(run)
+        if run not in self._children:
+            self._children[run] = self._new_child(run, rows)
+        return self._children[run]
 
-        new = [Param(name, value) for name, value in parameters.items() if name not in child.data.params]
-        starts = range(0, len(metrics), _BATCH) or range(1)
-        for start in starts:
-            tags = [RunTag(_IS_LOGGED, identity)] if start == starts[-1] else []
-            batch = metrics[start : start + _BATCH]
-            self._connect().log_batch(child.info.run_id, batch, [] if start else new, tags)  # MLflow writes tags last
-
-    def _child(self, run: str, rows: pd.DataFrame) -> "Run":
+    def _new_child(self, run: str, rows: pd.DataFrame) -> _Child:
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
         first = rows.iloc[0]
         tags = {"curriculum": first["curriculum"], "seed": str(first["seed"]), "role": first["role"]}
-        child = self._found_or_created("trial", run, run, {MLFLOW_PARENT_RUN_ID: self.parent, **tags})
+        created = self._create("trial", run, run, {MLFLOW_PARENT_RUN_ID: self.parent, **tags})
         reads_dna = first["role"] != "baseline" and first["curriculum"] != RANDOM_INIT
-        read = Provenance.of(self._folder).datasets(self._spec)
-        self._log_inputs(child, [one for one in read if reads_dna or not one.is_training])
-        return child
+        self._log_inputs(created, [one for one in self._cards.datasets(self._spec) if reads_dna or not one.is_training])
+        return _Child.of(created)
 
-    def _parameters(self, first: "pd.Series[Any]") -> dict[str, str]:
-        common = ("curriculum", "seed", "horizon", "branch")
-        shown = {**{name: first[name] for name in common}, **json.loads(first["parameters"])}
-        return {name: without_secrets(str(value)) for name, value in shown.items()}
+    def _log(self, child: _Child, rows: pd.DataFrame) -> None:
+        """Log metrics and parameters that are not there; last, what says that a run has all of them."""
+        from mlflow.entities import Param, RunTag
 
-    def _missing(self, child: "Run", wanted: list["Metric"]) -> list["Metric"]:
+        run = str(rows["run"].iloc[0])
+        wanted = metrics(self._spec, rows, lambda budget: self._store.stored_at(run, budget))
+        identity = _identity(wanted)
+        if child.logged == identity:
+            return
+        missing = self._missing(child, wanted)
+        new = [Param(name, value) for name, value in parameters(rows).items() if name not in child.parameters]
+        starts = range(0, len(missing), _BATCH) or range(1)
+        for start in starts:
+            tags = [RunTag(_IS_LOGGED, identity)] if start == starts[-1] else []
+            batch = missing[start : start + _BATCH]
+            self._connect().log_batch(child.run_id, batch, [] if start else new, tags)  # MLflow writes tags last
+        child.logged, child.parameters = identity, child.parameters | {one.key for one in new}
+        for metric in wanted:
+            child.steps[metric.key].add(metric.step)
+
+    def _missing(self, child: _Child, wanted: list["Metric"]) -> list["Metric"]:
         """Return the metrics that a run in MLflow lacks; asks for a history once, unless the run was created here."""
-        run_id = str(child.info.run_id)
-        logged = self._logged.setdefault(run_id, defaultdict(set))
-        for key in {metric.key for metric in wanted} & child.data.metrics.keys() - logged.keys():
-            logged[key] = {entry.step for entry in self._connect().get_metric_history(run_id, key)}
-        return [metric for metric in wanted if metric.step not in logged[metric.key]]
-
-    def _metrics(self, every: pd.DataFrame, budget: int) -> list["Metric"]:
-        from mlflow.entities import Metric
-
-        rows = every[every["budget"] == budget]
-        values = {"score_dev": tasks.objective(self._spec, rows, budget)}
-        for fidelity in sorted(set(rows["fidelity"]) - {PRETRAINING}):
-            test = tasks.scores(self._spec, rows, "test", fidelity).groupby("task")["value"].mean()
-            prefix = "" if fidelity == FULL else f"{fidelity}/"
-            values[f"{prefix}score"] = float(test.mean())
-            values |= {f"{prefix}task/{name}": float(value) for name, value in test.items()}
-        costs = rows[rows["task"] == PRETRAINING].set_index("metric")["value"]
-        parts = {name: f"time/{name.removeprefix('seconds_')}" for name in costs.index if name.startswith("seconds_")}
-        values |= {shown: float(costs[name]) for name, shown in {**_SHOWN, **parts}.items() if name in costs.index}
-        stored_at = int(self._store.stored_at(rows["run"].iloc[0], budget) * 1000)
-        return [Metric(name, value, stored_at, budget) for name, value in values.items()]
+        for key in {metric.key for metric in wanted} & child.latest - child.steps.keys():
+            child.steps[key] = {entry.step for entry in self._connect().get_metric_history(child.run_id, key)}
+        return [metric for metric in wanted if metric.step not in child.steps[metric.key]]
 
     def _log_inputs(self, run: "Run", read: list[Dataset]) -> None:
         from mlflow.entities import Dataset as Described
@@ -255,7 +286,7 @@ class MlflowRuns:
 
     def close(self, metrics: dict[str, float], status: str) -> None:
         """Log the numbers by which studies are compared and end the parent run."""
-        parent = self._found_or_created("study", "", self._spec.name, {})
+        parent = self._parent()
         self._log_changed(parent, metrics, self._store.last_stored_at())
         if parent.info.status != status:
             self._connect().set_terminated(str(parent.info.run_id), status)

@@ -115,14 +115,15 @@ class Store:
         """Return when the newest rows of the study were complete, in seconds since 1970; 0 where there are none."""
         return max((path.stat().st_mtime for path in self._scores.glob("*/*.parquet")), default=0.0)
 
-    def rows(self, run: str = "*") -> pd.DataFrame:
-        """Return the rows of all finished budgets of one run or of all, in a fixed order.
+    def rows(self, run: str = "*", budget: int | None = None) -> pd.DataFrame:
+        """Return the rows of all finished budgets, or of one, of one run or of all, in a fixed order.
 
         Raises:
             InputError: a file is damaged or has other columns.
         """
         tables = []
-        for path in sorted(self._scores.glob(f"{run}/*.parquet")):
+        at = "*" if budget is None else f"{budget:08d}.*"
+        for path in sorted(self._scores.glob(f"{run}/{at}.parquet")):
             try:
                 table = pq.read_table(path)
             except (OSError, pa.ArrowInvalid) as error:

@@ -11,6 +11,7 @@ study's own thread:  finish -- waits for what is pending, but not for ever
 """
 
 import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,16 +40,26 @@ Action = Callable[[], None]
 
 
 @dataclass(frozen=True)
+class _Task:
+    """Something to do in MLflow, and from when on, on the monotonic clock."""
+
+    action: Action
+    due: float = 0.0
+
+
+@dataclass(frozen=True)
 class Patience:
     """How long is waited, in seconds.
 
     Attributes:
+        gather: For more rows of a run before it is logged; one that ends is logged at once.
         first: Before a server that gave no answer is asked again; each further pause is twice as long.
         longest: The longest of these pauses.
         at_end: For what is pending when a study ends.
         interrupted: The same when a study is interrupted or fails.
     """
 
+    gather: float = 2.0
     first: float = 2.0
     longest: float = 30.0
     at_end: float = 30.0
@@ -86,7 +97,7 @@ class Tracker:
         self._folder, self._warn, self._patience = folder, warn, patience or Patience()
         self._runs = MlflowRuns(spec, folder, study_id)
         self._monitor: SystemMetricsMonitor | None = None
-        self._pending: dict[str, Action] = {}
+        self._pending: dict[str, _Task] = {}
         self._changed = threading.Condition()
         self._closing, self._stopped = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -106,7 +117,7 @@ class Tracker:
             self._give_up(error)
             return
         with self._changed:
-            self._pending = {_OPEN: self._runs.open, **self._pending}
+            self._pending = {_OPEN: _Task(self._runs.open), **self._pending}
         self._add(_FILES, partial(self._runs.attach, [self._folder / "spec.yaml", self._folder / "provenance.json"]))
         for run in Store(self._folder).runs():
             self._add(run, partial(self._runs.sync, run, how_it_ended(self._folder, run)))
@@ -126,7 +137,7 @@ class Tracker:
         """Have logged what the rows of one run hold and MLflow does not."""
         with self._changed:
             if run not in self._pending:  # or else how it ended would be forgotten
-                self._add(run, partial(self._runs.sync, run, None))
+                self._add(run, partial(self._runs.sync, run, None), time.monotonic() + self._patience.gather)
 
     def end_run(self, run: str, status: str) -> None:
         """Have the last rows of a run logged and the run ended (FINISHED, FAILED or KILLED)."""
@@ -164,10 +175,10 @@ class Tracker:
         if not self._stopped.is_set():  # or else the study has said how it ended
             self._warn(line)
 
-    def _add(self, key: str, action: Action) -> None:
+    def _add(self, key: str, action: Action, due: float = 0.0) -> None:
         with self._changed:
             if not self.is_given_up:
-                self._pending[key] = action
+                self._pending[key] = _Task(action, due)
                 self._changed.notify_all()
 
     def _work(self) -> None:
@@ -179,31 +190,33 @@ class Tracker:
         finally:
             self._unwatch()
 
-    def _next(self) -> tuple[str, Action] | None:
+    def _next(self) -> tuple[str, _Task] | None:
         """Return what to do next, when there is something; None when the thread is to end."""
         with self._changed:
-            while not self._pending and not self._closing.is_set():
-                if not self._changed.wait(_SAMPLING_S) and self._monitor is not None:
-                    return _WATCH, self._watch
-            if self._stopped.is_set():
-                return None
-            return next(iter(self._pending.items()), None)
+            while not self._closing.is_set():
+                now = time.monotonic()
+                if due := next((item for item in self._pending.items() if item[1].due <= now), None):
+                    return due
+                later = min((task.due - now for task in self._pending.values()), default=_SAMPLING_S)
+                if not self._changed.wait(later) and not self._pending and self._monitor is not None:
+                    return _WATCH, _Task(self._watch)
+            return None if self._stopped.is_set() else next(iter(self._pending.items()), None)
 
-    def _do(self, key: str, action: Action) -> None:
+    def _do(self, key: str, task: _Task) -> None:
         try:
-            action()
+            task.action()
         except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises
             if not self.is_away:
                 self._failures[key] += 1
             if is_no_answer(error) and self._failures[key] < _SEPARATE_FAILURES:
-                self._wait(key, action, error)
+                self._wait(key, task, error)
             elif key == _OPEN:
                 self._give_up(error)
             else:
                 self._say(f"{self._place} did not take {key} ({reason_of(error)}); the study goes on. {self._later}")
-                self._forget(key, action)
+                self._forget(key, task)
             return
-        self._forget(key, action)
+        self._forget(key, task)
         if self.is_away:
             self.is_away, self._pause = False, self._patience.first
             self._say(f"{self._place} answers again; what waited for it is logged now")
@@ -211,10 +224,10 @@ class Tracker:
                 if self._monitor is not None and _WATCH not in self._pending:
                     self._add(_WATCH, self._watch)
 
-    def _wait(self, key: str, action: Action, error: Exception) -> None:
+    def _wait(self, key: str, task: _Task, error: Exception) -> None:
         """Keep an action for later, behind the others, and pause; the end of a study makes the pauses short again."""
         with self._changed:
-            if key != _OPEN and self._pending.get(key) is action:
+            if key != _OPEN and self._pending.get(key) is task:
                 self._pending[key] = self._pending.pop(key)
         if not self.is_away:
             self.is_away = True
@@ -228,10 +241,10 @@ class Tracker:
             self._closing.wait(self._pause)
             self._pause = min(2 * self._pause, self._patience.longest)
 
-    def _forget(self, key: str, action: Action) -> None:
+    def _forget(self, key: str, task: _Task) -> None:
         with self._changed:
             self._failures.pop(key, None)
-            if self._pending.get(key) is action:
+            if self._pending.get(key) is task:
                 del self._pending[key]
             self._changed.notify_all()
 
@@ -260,7 +273,7 @@ class Tracker:
             self._monitor = None
 
 
-def _counted(pending: dict[str, Action]) -> str:
+def _counted(pending: dict[str, _Task]) -> str:
     """Return how much is pending, for a line."""
     runs = sum(key not in (_OPEN, _FILES, _WATCH, _REPORT, _CLOSE) for key in pending)
     return "1 run is" if runs == 1 else f"{runs} runs are" if runs else "the end of the study is"

@@ -12,7 +12,7 @@ from ray import tune
 from study import tasks
 from study.disk import DiskFullError
 from study.messages import FULL as DISK_FULL
-from study.messages import GO_ON, STOP, decision_path
+from study.messages import GO_ON, OBJECTIVE, STOP, decision_path
 from study.mlflow_runs import how_it_ended
 from study.progress import Reporter, in_words
 from study.runs import run_of
@@ -76,10 +76,10 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         if "failure" in result:
             self._reporter.say(f"{key} has no score at {budget} steps: {result['failure']}")
             return
-        rows = self._store.rows(key)
-        at = rows[rows["budget"] == budget]
+        rows = self._store.rows(key, budget)
         self._reporter.reached(key, budget)
-        self._reporter.say(f"{key} at {budget} steps: {self._scores(at, budget)}{_loss(at)}{_group(result)}")
+        scores = self._scores(rows, budget, result[OBJECTIVE])
+        self._reporter.say(f"{key} at {budget} steps: {scores}{_loss(rows)}{_group(result)}")
         self._tracker.log_run(key)
         with replacing(decision_path(self._folder, key, budget)) as temporary:
             temporary.write_text(STOP if result.get("done") else GO_ON)
@@ -101,13 +101,13 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         reason = str(getattr(trial, "get_error", lambda: None)() or "unknown error").strip().splitlines()[-1]
         self._reporter.say(f"{key} FAILED: {reason}")
 
-    def _scores(self, rows: pd.DataFrame, budget: int) -> str:
+    def _scores(self, rows: pd.DataFrame, budget: int, dev: float) -> str:
         """Return dev and test at the fidelity by which the search goes."""
         evaluation = self._spec.evaluation
         fidelity = evaluation.fidelity_at(budget)
         test = tasks.scores(self._spec, rows, "test", fidelity).groupby("task")["value"].mean().mean()
         metric = evaluation.metric_in_words() + ("" if fidelity == FULL else f" by {fidelity}")
-        return f"{metric} dev {tasks.objective(self._spec, rows, budget):.3f} test {test:.3f}"
+        return f"{metric} dev {dev:.3f} test {test:.3f}"
 
 
 def _loss(rows: pd.DataFrame) -> str:

@@ -1,0 +1,81 @@
+"""Which numbers of a run MLflow shows: few names, in groups, the same for every study; step = budget."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from study.mlflow_address import without_secrets
+from study.spec import StudySpec
+from study.spec_evaluation import FULL
+from study.store import PRETRAINING
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+_SHOWN = {
+    "validation_loss": "validation/loss",
+    "validation_perplexity": "validation/perplexity",
+    "validation_accuracy": "validation/accuracy",
+    "validation_loss_wide": "validation/loss_wide",
+    "tokens_per_second": "speed/tokens_per_second",
+    "mfu": "speed/mfu",
+    "flops": "cost/flops",
+    "worker_hours": "cost/worker_hours",
+    "gpu_hours": "cost/gpu_hours",
+    "money": "cost/money",
+    "peak_memory_bytes": "cost/peak_memory_bytes",
+}
+_PART = "seconds_"  # of the training's time
+
+
+def metrics(spec: StudySpec, rows: pd.DataFrame, stored_at: Callable[[int], float]) -> list["Metric"]:
+    """Return what is shown of one run, by budget.
+
+    Args:
+        spec: The study.
+        rows: All rows of the run.
+        stored_at: When the rows of a budget were complete, in seconds since 1970: the time of its metrics, so that a
+            server which gets one twice keeps it once.
+    """
+    from mlflow.entities import Metric
+
+    found = []
+    scores = _scores(spec, rows)
+    for budget, own in rows[rows["task"] == PRETRAINING].groupby("budget"):
+        scores.setdefault(int(str(budget)), {}).update(_costs(dict(zip(own["metric"], own["value"], strict=True))))
+    for budget in sorted(scores):
+        at = int(stored_at(budget) * 1000)
+        found += [Metric(name, value, at, budget) for name, value in scores[budget].items()]
+    return found
+
+
+def _scores(spec: StudySpec, rows: pd.DataFrame) -> dict[int, dict[str, float]]:
+    """Return by budget the dev score by which a search goes, and test scores: of all tasks, and of each."""
+    scored = rows[rows["task"] != PRETRAINING]
+    scored = scored[scored["metric"] == scored["task"].map(spec.evaluation.metric_of)]
+    found: dict[int, dict[str, float]] = {}
+    for (budget, fidelity, split), own in scored.groupby(["budget", "fidelity", "split"]):
+        values = found.setdefault(int(str(budget)), {})
+        by_task = own.groupby("task")["value"].mean()
+        if split == "dev" and fidelity == spec.evaluation.fidelity_at(int(str(budget))):
+            values["score_dev"] = float(by_task.mean())
+        elif split == "test":
+            prefix = "" if fidelity == FULL else f"{fidelity}/"
+            values[f"{prefix}score"] = float(by_task.mean())
+            values |= {f"{prefix}task/{name}": float(value) for name, value in by_task.items()}
+    return found
+
+
+def _costs(recorded: dict[str, float]) -> dict[str, float]:
+    parts = {name: f"time/{name.removeprefix(_PART)}" for name in recorded if name.startswith(_PART)}
+    return {shown: float(recorded[name]) for name, shown in {**_SHOWN, **parts}.items() if name in recorded}
+
+
+def parameters(rows: pd.DataFrame) -> dict[str, str]:
+    """Return what a run was given, without secrets."""
+    first = rows.iloc[0]
+    common = {name: first[name] for name in ("curriculum", "seed", "horizon", "branch")}
+    shown = {**common, **json.loads(first["parameters"])}
+    return {name: without_secrets(str(value)) for name, value in shown.items()}
