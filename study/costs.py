@@ -8,6 +8,8 @@ from study.spec import StudySpec
 from study.store import PRETRAINING
 
 _OVERLAPPING = "communication"  # goes on during the backward pass, so adding it up would count it twice
+_GROWING = ["worker_hours", "train_seconds", "flops"]
+_FINE_TUNING = ["run", "budget", "fidelity", "task", "repetition"]
 REST = "other"
 
 
@@ -79,31 +81,41 @@ class Speed:
 
 
 def costs(spec: StudySpec, rows: pd.DataFrame) -> Costs:
-    """Sum up the rows of one curriculum."""
-    fine_tuning = rows[rows["task"] != PRETRAINING].drop_duplicates(["run", "budget", "task", "repetition"])
-    scoring = float(fine_tuning["seconds"].sum())
-    worker_hours = _trained(spec, rows, "worker_hours") + scoring / 3600
-    price = spec.cluster.price_per_worker_hour
-    return Costs(
-        seconds=_trained(spec, rows, "train_seconds") + scoring,
-        worker_hours=worker_hours,
-        gpu_hours=worker_hours * spec.cluster.gpus_per_worker,
-        flops=_trained(spec, rows, "flops"),
-        money=None if price is None else worker_hours * price,
-    )
+    """Sum up rows."""
+    return next(iter(costs_by(spec, rows.assign(all="all"), "all").values()), Costs(0.0, 0.0, 0.0, 0.0, None))
 
 
-def by_run(spec: StudySpec, rows: pd.DataFrame) -> dict[str, Costs]:
-    """Return what each run took, by key."""
-    return {str(run): costs(spec, own) for run, own in rows.groupby("run")}
+def costs_by(spec: StudySpec, rows: pd.DataFrame, column: str) -> dict[str, Costs]:
+    """Sum up the rows of each run, each curriculum, or whatever else a column tells apart."""
+    fine_tuning = rows[rows["task"] != PRETRAINING].drop_duplicates(_FINE_TUNING)
+    scoring = fine_tuning.groupby(column)["seconds"].sum()
+    trained = _trained(spec, rows, column).reindex(rows[column].unique(), fill_value=0.0)
+    price, gpus = spec.cluster.price_per_worker_hour, spec.cluster.gpus_per_worker
+    found = {}
+    for name, (hours, seconds, flops) in zip(trained.index, trained.to_numpy(), strict=True):
+        scored = float(scoring.get(name, 0.0))
+        used = float(hours) + scored / 3600
+        found[str(name)] = Costs(
+            seconds=float(seconds) + scored,
+            worker_hours=used,
+            gpu_hours=used * gpus,
+            flops=float(flops),
+            money=None if price is None else used * price,
+        )
+    return found
 
 
-def _trained(spec: StudySpec, rows: pd.DataFrame, metric: str) -> float:
-    """Add up a cost that grows with the steps: each training to its last budget, and the branches on the way there."""
-    own = rows[rows["metric"] == metric].sort_values("budget")
-    is_earlier = own.duplicated(["run", "horizon"], keep="last")
-    branches = own[is_earlier & (own["branch"] == "cooldown")]["value"]
-    return float(own[~is_earlier]["value"].sum() + spec.pretraining.cooldown * branches.sum())
+def _trained(spec: StudySpec, rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Add up what grows with the steps: each training to its last budget, and the branches on the way there.
+
+    Returns a table with a column for each of `_GROWING`, and a line for each value of the column that tells apart.
+    """
+    own = rows[rows["metric"].isin(_GROWING)].sort_values("budget")
+    is_earlier = own.duplicated(["run", "horizon", "metric"], keep="last")
+    share = (~is_earlier).astype(float) + spec.pretraining.cooldown * (is_earlier & (own["branch"] == "cooldown"))
+    counted = own.assign(value=own["value"] * share)
+    added = counted.pivot_table(values="value", index=column, columns="metric", aggfunc="sum", fill_value=0.0)
+    return added.reindex(columns=_GROWING, fill_value=0.0)
 
 
 def speed(rows: pd.DataFrame, run: str) -> Speed | None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from study import sessions, tasks
 from study.collapses import Collapse, collapses
-from study.costs import Costs, Speed, Usage, by_run, costs, speed
+from study.costs import Costs, Speed, Usage, costs, costs_by, speed
 from study.provenance import Provenance
 from study.spec import RANDOM_INIT, StudySpec
 from study.store import Store
@@ -135,7 +135,7 @@ def summarise(spec: StudySpec, folder: Path) -> Summary:
 
 
 def _runs(spec: StudySpec, rows: pd.DataFrame) -> list[RunLine]:
-    took = by_run(spec, rows)
+    took = costs_by(spec, rows, "run")
     last = rows.sort_values("budget").drop_duplicates("run", keep="last").sort_values(["curriculum", "seed", "run"])
     columns = (last[name].tolist() for name in ("run", "role", "curriculum", "seed", "budget"))
     return [

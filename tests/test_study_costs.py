@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from study import sessions
-from study.costs import Costs, Usage, costs
+from study.costs import Costs, Usage, costs, costs_by
 from study.folder import create_folder
 from study.runs import default_run
 from study.spec_files import parse
@@ -47,6 +48,31 @@ def test_costs_of_a_study_by_hand(tmp_path: Path) -> None:
     assert found.worker_hours == pytest.approx(hours)
     assert found.money == pytest.approx(3 * hours)
     assert found.flops == 8e9
+
+
+def test_costs_of_runs_and_curricula_are_those_of_their_rows_alone(tmp_path: Path) -> None:
+    """Branches that cool down count their own share, earlier budgets of a trunk nothing, each fidelity its time."""
+    pretraining = {**MINI["pretraining"], "budgets": [2, 6], "horizon": "longest", "cooldown": 0.5}
+    spec = create_folder(parse({**MINI, "results": str(tmp_path), "pretraining": pretraining}, "test"))
+    for name in ("constant", "linear"):
+        for budget in (2, 6):
+            curves.store(spec, default_run(spec, name, "search"), budget, 0.2, budget * 1e9)
+    rows = Store(spec.folder()).rows()
+    rows["branch"] = "cooldown"
+    cheap = rows[rows["fidelity"] == "full"].assign(fidelity="probe", seconds=1.0)
+    rows = pd.concat([rows, cheap[cheap["curriculum"] == "linear"]])
+    found = costs_by(spec, rows, "curriculum")
+    assert found == {name: costs(spec, own) for name, own in rows.groupby("curriculum")}
+    assert set(costs_by(spec, rows, "run").values()) == set(found.values())
+    assert found["constant"].flops == found["linear"].flops == 7e9  # 6e9 of the longest, half of 2e9 of the branch
+    full, cheaper = 4 * 0.01, 4 * 1.0  # two repetitions at two budgets
+    assert found["constant"].seconds == pytest.approx(0.015 + full)
+    assert found["linear"].seconds == pytest.approx(0.015 + full + cheaper)
+
+
+def test_no_rows_cost_nothing() -> None:
+    spec = parse(MINI, "test")
+    assert costs(spec, Store(Path("nowhere")).rows()) == Costs(0.0, 0.0, 0.0, 0.0, None)
 
 
 def test_sessions_add_up(tmp_path: Path) -> None:
