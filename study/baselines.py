@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from study import tasks
-from study.messages import OBJECTIVE
+from study.messages import IN_WORDS, OBJECTIVE
 from study.runs import Run
 from study.scorer import Place, Scorer
 from study.spec import StudySpec
@@ -41,5 +41,6 @@ def score(spec: StudySpec, run: Run, folder: Path, workers: Workers) -> dict[str
     scorer = Scorer(spec, run, folder, workers, read)
     if not scorer.is_finished(0):
         scorer.score(pretrained, Place(budget=0, horizon=0, branch="none"))
-    objective = tasks.objective(spec, Store(folder).rows(run.key), 0)
-    return {OBJECTIVE: objective, "budget": 0, "run": run.key}
+    rows = Store(folder).rows(run.key, 0)
+    told = {OBJECTIVE: tasks.objective(spec, rows, 0), IN_WORDS: tasks.in_words(spec, rows, 0)}
+    return {**told, "budget": 0, "run": run.key}

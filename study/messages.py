@@ -3,6 +3,7 @@
 from pathlib import Path
 
 OBJECTIVE = "objective"
+IN_WORDS = "scores"
 COST = "cost"  # reported where `search.cost` names one
 FULL = "disk_full"
 GO_ON, STOP = "go on", "stop"

@@ -43,8 +43,14 @@ def metrics(spec: StudySpec, rows: pd.DataFrame, stored_at: Callable[[int], floa
 
     found = []
     scores = _scores(spec, rows)
-    for budget, own in rows[rows["task"] == PRETRAINING].groupby("budget"):
-        scores.setdefault(int(str(budget)), {}).update(_costs(dict(zip(own["metric"], own["value"], strict=True))))
+    recorded: dict[int, dict[str, float]] = {}
+    pretraining = rows[rows["task"] == PRETRAINING]
+    for budget, metric, value in zip(
+        *(pretraining[name].tolist() for name in ("budget", "metric", "value")), strict=True
+    ):
+        recorded.setdefault(budget, {})[metric] = value
+    for budget, values in recorded.items():
+        scores.setdefault(budget, {}).update(_costs(values))
     for budget in sorted(scores):
         at = int(stored_at(budget) * 1000)
         found += [Metric(name, value, at, budget) for name, value in scores[budget].items()]
@@ -55,22 +61,25 @@ def _scores(spec: StudySpec, rows: pd.DataFrame) -> dict[int, dict[str, float]]:
     """Return by budget the dev score by which a search goes, and test scores: of all tasks, and of each."""
     scored = rows[rows["task"] != PRETRAINING]
     scored = scored[scored["metric"] == scored["task"].map(spec.evaluation.metric_of)]
+    means = scored.groupby(["budget", "fidelity", "split", "task"])["value"].mean()
+    by_task: dict[tuple[int, str, str], dict[str, float]] = {}
+    for (budget, fidelity, split, task), mean in zip(means.index, means.tolist(), strict=True):
+        by_task.setdefault((budget, fidelity, split), {})[task] = mean
     found: dict[int, dict[str, float]] = {}
-    for (budget, fidelity, split), own in scored.groupby(["budget", "fidelity", "split"]):
-        values = found.setdefault(int(str(budget)), {})
-        by_task = own.groupby("task")["value"].mean()
-        if split == "dev" and fidelity == spec.evaluation.fidelity_at(int(str(budget))):
-            values["score_dev"] = float(by_task.mean())
+    for (budget, fidelity, split), tasks in by_task.items():
+        values = found.setdefault(budget, {})
+        mean = sum(tasks.values()) / len(tasks)
+        if split == "dev" and fidelity == spec.evaluation.fidelity_at(budget):
+            values["score_dev"] = mean
         elif split == "test":
             prefix = "" if fidelity == FULL else f"{fidelity}/"
-            values[f"{prefix}score"] = float(by_task.mean())
-            values |= {f"{prefix}task/{name}": float(value) for name, value in by_task.items()}
+            values |= {f"{prefix}score": mean, **{f"{prefix}task/{name}": score for name, score in tasks.items()}}
     return found
 
 
 def _costs(recorded: dict[str, float]) -> dict[str, float]:
     parts = {name: f"time/{name.removeprefix(_PART)}" for name in recorded if name.startswith(_PART)}
-    return {shown: float(recorded[name]) for name, shown in {**_SHOWN, **parts}.items() if name in recorded}
+    return {shown: recorded[name] for name, shown in {**_SHOWN, **parts}.items() if name in recorded}
 
 
 def parameters(rows: pd.DataFrame) -> dict[str, str]:

@@ -132,6 +132,18 @@ def reported(spec: StudySpec, rows: pd.DataFrame, budget: int) -> dict[str, floa
     return values
 
 
+def in_words(spec: StudySpec, rows: pd.DataFrame, budget: int) -> str:
+    """Return dev and test score at one budget, at the fidelity by which the search goes, and validation loss."""
+    at = rows[rows["budget"] == budget]
+    evaluation = spec.evaluation
+    fidelity = evaluation.fidelity_at(budget)
+    test = scores(spec, at, "test", fidelity).groupby("task")["value"].mean().mean()
+    metric = evaluation.metric_in_words() + ("" if fidelity == FULL else f" by {fidelity}")
+    losses = at[at["metric"] == "validation_loss"]["value"]
+    loss = f", validation loss {losses.iloc[0]:.3f}" if len(losses) else ""
+    return f"{metric} dev {objective(spec, at, budget):.3f} test {test:.3f}{loss}"
+
+
 def worst(spec: StudySpec, rows: pd.DataFrame) -> dict[str, float]:
     """Return what a run without a score reports: chance level, at the highest cost of the study, lest it look cheap."""
     if spec.search.cost is None:

@@ -5,20 +5,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import ray
 from ray import tune
 
-from study import tasks
 from study.disk import DiskFullError
 from study.messages import FULL as DISK_FULL
-from study.messages import GO_ON, OBJECTIVE, STOP, decision_path
+from study.messages import GO_ON, IN_WORDS, STOP, decision_path
 from study.mlflow_runs import how_it_ended
 from study.progress import Reporter, in_words
 from study.runs import run_of
 from study.spec import StudySpec
-from study.spec_evaluation import FULL
-from study.store import Store
 from study.tracking import Tracker
 from trainers.files import replacing
 
@@ -30,7 +26,6 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
 
     def __init__(self, spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker) -> None:
         self._spec, self._folder, self._reporter, self._tracker = spec, folder, reporter, tracker
-        self._store = Store(folder)
         self._looked_at = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,10 +71,8 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         if "failure" in result:
             self._reporter.say(f"{key} has no score at {budget} steps: {result['failure']}")
             return
-        rows = self._store.rows(key, budget)
         self._reporter.reached(key, budget)
-        scores = self._scores(rows, budget, result[OBJECTIVE])
-        self._reporter.say(f"{key} at {budget} steps: {scores}{_loss(rows)}{_group(result)}")
+        self._reporter.say(f"{key} at {budget} steps: {result[IN_WORDS]}{_group(result)}")
         self._tracker.log_run(key)
         with replacing(decision_path(self._folder, key, budget)) as temporary:
             temporary.write_text(STOP if result.get("done") else GO_ON)
@@ -100,19 +93,6 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         self._tracker.end_run(key, "FAILED")
         reason = str(getattr(trial, "get_error", lambda: None)() or "unknown error").strip().splitlines()[-1]
         self._reporter.say(f"{key} FAILED: {reason}")
-
-    def _scores(self, rows: pd.DataFrame, budget: int, dev: float) -> str:
-        """Return dev and test at the fidelity by which the search goes."""
-        evaluation = self._spec.evaluation
-        fidelity = evaluation.fidelity_at(budget)
-        test = tasks.scores(self._spec, rows, "test", fidelity).groupby("task")["value"].mean().mean()
-        metric = evaluation.metric_in_words() + ("" if fidelity == FULL else f" by {fidelity}")
-        return f"{metric} dev {dev:.3f} test {test:.3f}"
-
-
-def _loss(rows: pd.DataFrame) -> str:
-    losses = rows[rows["metric"] == "validation_loss"]["value"]
-    return f", validation loss {losses.iloc[0]:.3f}" if len(losses) else ""
 
 
 def _group(result: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from study import baselines, notice, tasks
 from study.group import Report
 from study.heart import Heart
 from study.measures import measures
-from study.messages import GO_ON, decision_path
+from study.messages import GO_ON, IN_WORDS, decision_path
 from study.runs import Run, data_settings, execution
 from study.scorer import Place, Scorer
 from study.spec import StudySpec
@@ -104,9 +104,11 @@ class _Worker:
                 horizon, reached = next(self._training)
             self._heart.rest()
             self._score(horizon, reached)
+        rows = self._store.rows(self._run.key, budget)
         self._report(
             {
-                **tasks.reported(self._spec, self._store.rows(self._run.key), budget),
+                **tasks.reported(self._spec, rows, budget),
+                IN_WORDS: tasks.in_words(self._spec, rows, budget),
                 "budget": budget,
                 "run": self._run.key,
                 **_group(self._workers),

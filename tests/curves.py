@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from study import tasks
+from study.messages import IN_WORDS
 from study.runs import Run, run_of
 from study.spec import StudySpec
 from study.spec_evaluation import FULL
@@ -89,8 +90,9 @@ def play(config: dict[str, Any], spec_json: str, folder: str) -> None:
     for budget, known in zip(run.budgets(spec), curve.scores, strict=False):
         time.sleep(0.01)
         store(spec, run, budget, curve.scores[known], curve.flops[known])
-        reported = tasks.reported(spec, Store(Path(folder)).rows(run.key), budget)
-        tune.report({**reported, "budget": budget, "run": run.key})
+        rows = Store(Path(folder)).rows(run.key, budget)
+        words = tasks.in_words(spec, rows, budget)
+        tune.report({**tasks.reported(spec, rows, budget), IN_WORDS: words, "budget": budget, "run": run.key})
 
 
 def store(spec: StudySpec, run: Run, budget: int, score: float, flops: float = 1e9) -> None:
