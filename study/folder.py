@@ -65,3 +65,10 @@ def study_id(folder: Path) -> str:
 def search_path(folder: Path) -> Path:
     """Return the file in which Optuna keeps the search of a study; there is none where it searches nothing."""
     return folder / "optuna.journal"
+
+
+def how_it_ended(folder: Path, run: str) -> str | None:
+    """Return FINISHED or FAILED as the folder of a study says it of a run; None where it may go on."""
+    if (folder / "runs" / run / "failure.json").exists():
+        return "FAILED"
+    return "FINISHED" if (folder / "runs" / run / "ended").exists() else None

@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from filelock import FileLock
 
-from study.mlflow_address import tracking_uri, without_secrets
+from study import best_model
+from study.mlflow_address import tracking_uri
+from study.mlflow_datasets import missing_inputs
 from study.mlflow_metrics import metrics, parameters
+from study.mlflow_models import log_model
 from study.provenance import Dataset, Provenance
 from study.spec import RANDOM_INIT, StudySpec
 from study.store import Store
@@ -32,7 +35,6 @@ EXPERIMENT = "curriculum-study"
 _IS_LOGGED = "study.logged"  # a tag that says which metrics are there, so that they need not be asked for
 _PAGE = 1000  # runs an answer
 _BATCH = 900  # metrics a request; MLflow takes 1,000 with parameters and tags
-_DIGEST = 36  # letters of a data set's digest that MLflow takes; its profile has the whole
 _LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a request repeated unseen could create a run twice
@@ -40,13 +42,6 @@ _LIMITS = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-
-
-def how_it_ended(folder: Path, run: str) -> str | None:
-    """Return FINISHED or FAILED as the folder of a study says it of a run; None where it may go on."""
-    if (folder / "runs" / run / "failure.json").exists():
-        return "FAILED"
-    return "FINISHED" if (folder / "runs" / run / "ended").exists() else None
 
 
 def _identity(metrics: list["Metric"]) -> str:
@@ -161,9 +156,13 @@ class MlflowRuns:
                 self._connect().delete_run(twin.info.run_id)
         return kept
 
+    @property
+    def _identity(self) -> dict[str, str]:
+        return {"study": self._spec.name, "study.id": self._study_id}
+
     def _create(self, kind: str, run: str, name: str, tags: dict[str, str]) -> "Run":
-        identity = {"study": self._spec.name, "study.id": self._study_id, "study.kind": kind, "study.run": run}
-        return self._connect().create_run(self._experiment, run_name=name, tags={**identity, **tags})
+        named = {**self._identity, "study.kind": kind, "study.run": run, **tags}
+        return self._connect().create_run(self._experiment, run_name=name, tags=named)
 
     def _parent(self) -> "Run":
         """Find or create the study's own run."""
@@ -236,8 +235,7 @@ class MlflowRuns:
         """Log metrics and parameters that are not there; last, what says that a run has all of them."""
         from mlflow.entities import Param, RunTag
 
-        run = str(rows["run"].iloc[0])
-        wanted = metrics(self._spec, rows, lambda budget: self._store.stored_at(run, budget))
+        wanted = self._metrics(rows)
         identity = _identity(wanted)
         if child.logged == identity:
             return
@@ -252,6 +250,20 @@ class MlflowRuns:
         for metric in wanted:
             child.steps[metric.key].add(metric.step)
 
+    def log_model(self) -> None:
+        """Log the best model of the study, if there is one, with the run that pretrained it."""
+        model = best_model.stored(self._folder)
+        if model is None:
+            return
+        rows = self._store.rows(model.run)
+        child = self._child(model.run, rows)
+        shown = [metric for metric in self._metrics(rows) if metric.step == model.budget]
+        log_model(self._connect(), self._experiment, self._identity, model, self._folder, child.run_id, shown)
+
+    def _metrics(self, rows: pd.DataFrame) -> list["Metric"]:
+        run = str(rows["run"].iloc[0])
+        return metrics(self._spec, rows, lambda budget: self._store.stored_at(run, budget))
+
     def _missing(self, child: _Child, wanted: list["Metric"]) -> list["Metric"]:
         """Return the metrics that a run in MLflow lacks; asks for a history once, unless the run was created here."""
         for key in {metric.key for metric in wanted} & child.latest - child.steps.keys():
@@ -259,21 +271,8 @@ class MlflowRuns:
         return [metric for metric in wanted if metric.step not in child.steps[metric.key]]
 
     def _log_inputs(self, run: "Run", read: list[Dataset]) -> None:
-        from mlflow.entities import Dataset as Described
-        from mlflow.entities import DatasetInput, InputTag
-        from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
-
-        known = {(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs} if run.inputs else set()
-        inputs = []
-        for one in read:
-            profile = json.dumps({"sha256": one.sha256, **one.facts})
-            place = json.dumps({"url" if one.kind == "http" else "uri": without_secrets(one.source)})
-            shown = Described(one.name, one.sha256[:_DIGEST], one.kind, place, profile=profile)
-            if (shown.name, shown.digest) not in known:
-                purpose = "pretraining" if one.is_training else "evaluation"
-                inputs.append(DatasetInput(shown, [InputTag(MLFLOW_DATASET_CONTEXT, purpose)]))
-        if inputs:
-            self._connect().log_inputs(run.info.run_id, inputs)
+        if missing := missing_inputs(run, read):
+            self._connect().log_inputs(run.info.run_id, missing)
 
     def _log_changed(self, parent: "Run", metrics: dict[str, float], known_at: float) -> None:
         from mlflow.entities import Metric

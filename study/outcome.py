@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from study import report
+from study import best_model, report
 from study.progress import Reporter
 from study.report import arguments_in_words, budgets_shown, cells, cost_in_words
 from study.sentences import scored_at, sentences
@@ -14,12 +14,13 @@ from study.tracking import Tracker
 
 
 def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker) -> int:
-    """Print the table, write the report, end the MLflow run; return the exit code: 1 where a trial failed."""
+    """Print the table, write model and report, end the MLflow run; return the exit code: 1 where a trial failed."""
     summary = summarise(spec, folder)
     reporter.show(table(summary))
     for sentence in sentences(summary):
         reporter.say(f"- {sentence}")
     reporter.say(f"- {summary.usage.sentence()}")
+    best_model.export_best(summary, folder)
     page = report.write(summary, folder)
     tracker.finish([page], key_numbers(summary))
     reporter.say("")

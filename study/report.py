@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import figures, mlflow_address
+from study import best_model, figures, mlflow_address
 from study.costs import Costs
 from study.folder import saved_spec, search_path
 from study.progress import duration, in_words
@@ -58,10 +58,12 @@ def cost_in_words(line: CurriculumLine) -> str:
 
 def places(folder: Path) -> list[str]:
     """Return where report, rows, models and logs are, and how to look at them."""
+    model = best_model.path(folder)
     return [
         f"report       {folder / REPORT}",
         f"scores       {folder / 'scores'} (Parquet)",
         f"checkpoints  {folder / 'runs'}",
+        *([f"best model   {model} (transformers)"] if model.exists() else []),
         f"log          {folder / 'study.log'}",
         f"search       {search_path(folder)} (Optuna)",
         f"MLflow       {mlflow_address.command(folder.parent)}",

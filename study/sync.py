@@ -8,9 +8,9 @@ from filelock import FileLock, Timeout
 
 from curricula import InputError
 from study import outcome
-from study.folder import saved_spec, study_id
+from study.folder import how_it_ended, saved_spec, study_id
 from study.mlflow_address import shown_uri
-from study.mlflow_runs import MlflowRuns, how_it_ended
+from study.mlflow_runs import MlflowRuns
 from study.report import REPORT
 from study.spec import StudySpec
 from study.store import Store
@@ -49,6 +49,7 @@ def _refill(spec: StudySpec, folder: Path) -> int:
                 refused += 1
                 print(f"{place} did not take {run} ({reason_of(error)})")
         mlflow.attach([folder / "spec.yaml", folder / "provenance.json", folder / REPORT])
+        mlflow.log_model()
         if runs and not is_running:
             is_whole = (folder / REPORT).exists()
             mlflow.close(outcome.key_numbers(summarise(spec, folder)), "FINISHED" if is_whole else "KILLED")

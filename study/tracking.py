@@ -21,9 +21,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from study import best_model
 from study.disk import is_full
+from study.folder import how_it_ended
 from study.mlflow_address import without_secrets
-from study.mlflow_runs import MlflowRuns, how_it_ended
+from study.mlflow_runs import MlflowRuns
 from study.spec import StudySpec
 from study.store import Store
 
@@ -34,7 +36,9 @@ _SAMPLING_S = 10
 _SEPARATE_FAILURES = 3  # of one run while others are taken: it is the run, not the server
 _NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED"}
 _BUSY = {408, 429, 500, 502, 503, 504}
-_OPEN, _FILES, _WATCH, _REPORT, _CLOSE = "the study", "its cards", "system metrics", "the report", "the study's end"
+_OPEN, _FILES, _WATCH, _REPORT = "the study", "its cards", "system metrics", "the report"
+_MODEL, _CLOSE = "the best model", "the study's end"
+_SLOWEST = 2e6  # bytes a second: an upload of the model that is waited for
 
 Action = Callable[[], None]
 
@@ -144,10 +148,11 @@ class Tracker:
         self._add(run, partial(self._runs.sync, run, status))
 
     def finish(self, artifacts: list[Path], metrics: dict[str, float]) -> None:
-        """Have the report attached and the parent run ended; wait for what is pending, say what could not be done."""
+        """Have report and best model logged and the parent run ended; wait for that, say what could not be done."""
         self._add(_REPORT, partial(self._runs.attach, artifacts))
+        self._add(_MODEL, self._runs.log_model)
         self._add(_CLOSE, partial(self._runs.close, metrics, "FINISHED"))
-        self._end(self._patience.at_end)
+        self._end(self._patience.at_end + _size(best_model.path(self._folder)) / _SLOWEST)
 
     def stop(self, status: str) -> None:
         """End the parent run of a study that is interrupted (KILLED) or fails (FAILED); waits some seconds."""
@@ -273,7 +278,11 @@ class Tracker:
             self._monitor = None
 
 
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*"))
+
+
 def _counted(pending: dict[str, _Task]) -> str:
     """Return how much is pending, for a line."""
-    runs = sum(key not in (_OPEN, _FILES, _WATCH, _REPORT, _CLOSE) for key in pending)
+    runs = sum(key not in (_OPEN, _FILES, _WATCH, _REPORT, _MODEL, _CLOSE) for key in pending)
     return "1 run is" if runs == 1 else f"{runs} runs are" if runs else "the end of the study is"

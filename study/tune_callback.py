@@ -9,9 +9,9 @@ import ray
 from ray import tune
 
 from study.disk import DiskFullError
+from study.folder import how_it_ended
 from study.messages import FULL as DISK_FULL
 from study.messages import GO_ON, IN_WORDS, STOP, decision_path
-from study.mlflow_runs import how_it_ended
 from study.progress import Reporter, in_words
 from study.runs import run_of
 from study.spec import StudySpec

@@ -52,6 +52,11 @@ def folder_of(root: Path, step: int) -> Path:
     return root / f"step-{step:08d}"
 
 
+def branch_of(root: Path, budget: int) -> Path:
+    """Return where the checkpoints of the branch lie that ends at a budget, in optimiser steps."""
+    return root / f"cooldown-{budget:08d}"
+
+
 class Writer:
     """Writes checkpoints while the training goes on: only the copy to the host's memory holds it up."""
 

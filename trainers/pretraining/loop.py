@@ -86,7 +86,7 @@ def pretrain(
         settings: What the numbers are a function of.
         data: Windows, tokenizer and difficulty.
         budgets: Optimiser steps at which to stop and yield, ascending, none above the horizon.
-        folder: Where checkpoints lie; those of branches in `cooldown-BUDGET` in it.
+        folder: Where checkpoints lie; those of branches in folders of their own in it.
         workers: This process and its group.
         execution: How it is computed.
         on_step: Called on every rank after each step with the steps done.
@@ -107,7 +107,7 @@ def pretrain(
     keep = {budget for budget in budgets if fork_of(settings, budget) == budget}
     try:
         for budget in budgets:
-            fork, branch = fork_of(settings, budget), folder / f"cooldown-{budget:08d}"
+            fork, branch = fork_of(settings, budget), checkpoint.branch_of(folder, budget)
             if fork == budget:
                 loop.train(budget, folder, keep)
                 yield loop.reached("trunk")
