@@ -8,6 +8,7 @@ from urllib.parse import unquote
 _HIDDEN = "***"
 _VARIABLE = "MLFLOW_TRACKING_URI"
 _SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_PORT = 5000
 _SHORTEST = 4  # letters of a secret that is looked for outside a URI; shorter ones are parts of ordinary words
 _LOGIN = re.compile(r"://(?:([^\s/:@]*):\S*|[^\s/:@]+)@")  # a name alone may be a token
 _OPTION = re.compile(r"([?&](?:password|passwd|pwd|sslpassword|token|secret|api_key)=)[^&\s'\"]*", re.IGNORECASE)
@@ -49,4 +50,11 @@ def command(results: Path) -> str:
     if uri.startswith("http"):
         return f"{without_secrets(uri)} (a server)"
     named = f"'{uri}'" if without_secrets(uri) == uri else f'"${_VARIABLE}"'  # the shell knows it, no log needs to
-    return f"mlflow ui --backend-store-uri {named} --host 127.0.0.1 --port 5000"
+    return f"mlflow ui --backend-store-uri {named} --host 127.0.0.1 --port {_PORT}"
+
+
+def comparison(results: Path, experiment: str) -> str:
+    """Return the address at which MLflow draws the runs of an experiment, once `command` has started it."""
+    uri = tracking_uri(results)
+    server = without_secrets(uri).rstrip("/") if uri.startswith("http") else f"http://127.0.0.1:{_PORT}"
+    return f"{server}/#/experiments/{experiment}/runs?compareRunsMode=CHART"

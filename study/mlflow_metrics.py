@@ -1,4 +1,7 @@
-"""Which numbers of a run MLflow shows: few names, in groups, the same for every study; step = budget."""
+"""Which numbers of a run MLflow shows: few names, the same for every study; step = budget.
+
+They are in groups, which MLflow's charts sort by name: `score` comes first of what runs have.
+"""
 
 import json
 from collections.abc import Callable
@@ -21,11 +24,11 @@ _SHOWN = {
     "validation_loss_wide": "validation/loss_wide",
     "tokens_per_second": "speed/tokens_per_second",
     "mfu": "speed/mfu",
-    "flops": "cost/flops",
-    "worker_hours": "cost/worker_hours",
-    "gpu_hours": "cost/gpu_hours",
-    "money": "cost/money",
-    "peak_memory_bytes": "cost/peak_memory_bytes",
+    "flops": "use/flops",
+    "worker_hours": "use/worker_hours",
+    "gpu_hours": "use/gpu_hours",
+    "money": "use/money",
+    "peak_memory_bytes": "use/peak_memory_bytes",
 }
 _PART = "seconds_"  # of the training's time
 
@@ -70,10 +73,10 @@ def _scores(spec: StudySpec, rows: pd.DataFrame) -> dict[int, dict[str, float]]:
         values = found.setdefault(budget, {})
         mean = sum(tasks.values()) / len(tasks)
         if split == "dev" and fidelity == spec.evaluation.fidelity_at(budget):
-            values["score_dev"] = mean
+            values["score/dev"] = mean
         elif split == "test":
-            prefix = "" if fidelity == FULL else f"{fidelity}/"
-            values |= {f"{prefix}score": mean, **{f"{prefix}task/{name}": score for name, score in tasks.items()}}
+            cheap = "" if fidelity == FULL else f"_by_{fidelity}"
+            values |= {f"score/test{cheap}": mean, **{f"task{cheap}/{name}": score for name, score in tasks.items()}}
     return found
 
 

@@ -90,7 +90,7 @@ class MlflowRuns:
         self._store = Store(folder)
         self.uri = tracking_uri(folder.parent)
         self._client: MlflowClient | None = None
-        self._experiment = ""
+        self.experiment = ""
         self.parent = ""
         self._children: dict[str, _Child] | None = None  # by run; asked for once, all together
         self._in_doubt: set[str] = set()  # runs of which a request failed: the server may have heard it
@@ -121,11 +121,11 @@ class MlflowRuns:
 
             if self._is_server:
                 client = MlflowClient(tracking_uri=self.uri)
-                self._experiment = self._experiment_of(client)
+                self.experiment = self._experiment_of(client)
             else:  # two studies that create the database at once would both migrate it
                 with FileLock(self._folder.parent / ".mlflow.lock", timeout=120):
                     client = MlflowClient(tracking_uri=self.uri)
-                    self._experiment = self._experiment_of(client)
+                    self.experiment = self._experiment_of(client)
             self._client = client
         return self._client
 
@@ -141,7 +141,7 @@ class MlflowRuns:
         client, found, token = self._connect(), list["Run"](), None
         while True:
             rules = f"tags.`study.id` = '{self._study_id}' and {rule}"
-            page = client.search_runs([self._experiment], filter_string=rules, max_results=_PAGE, page_token=token)
+            page = client.search_runs([self.experiment], filter_string=rules, max_results=_PAGE, page_token=token)
             found += page
             token = page.token
             if not token:
@@ -162,7 +162,7 @@ class MlflowRuns:
 
     def _create(self, kind: str, run: str, name: str, tags: dict[str, str]) -> "Run":
         named = {**self._identity, "study.kind": kind, "study.run": run, **tags}
-        return self._connect().create_run(self._experiment, run_name=name, tags=named)
+        return self._connect().create_run(self.experiment, run_name=name, tags=named)
 
     def _parent(self) -> "Run":
         """Find or create the study's own run."""
@@ -177,7 +177,7 @@ class MlflowRuns:
         if is_running and parent.info.status != "RUNNING":
             client.update_run(self.parent, status="RUNNING")
         self._log_inputs(parent, self._cards.datasets(self._spec))
-        leaked = {f"leaked/{line.task}": float(line.found) for line in self._cards.leaks}
+        leaked = {f"test_overlap/{line.task}": float(line.found) for line in self._cards.leaks}
         self._log_changed(parent, leaked, self._cards.written_at)
 
     def attach(self, files: list[Path]) -> None:
@@ -258,7 +258,7 @@ class MlflowRuns:
         rows = self._store.rows(model.run)
         child = self._child(model.run, rows)
         shown = [metric for metric in self._metrics(rows) if metric.step == model.budget]
-        log_model(self._connect(), self._experiment, self._identity, model, self._folder, child.run_id, shown)
+        log_model(self._connect(), self.experiment, self._identity, model, self._folder, child.run_id, shown)
 
     def _metrics(self, rows: pd.DataFrame) -> list["Metric"]:
         run = str(rows["run"].iloc[0])

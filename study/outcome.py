@@ -26,6 +26,8 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
     reporter.say("")
     for line in report.places(folder):
         reporter.say(line)
+    if tracker.comparison is not None:
+        reporter.say(f"comparison   {tracker.comparison}  (then Group by: curriculum)")
     return 1 if reporter.failed or summary.failures else 0
 
 

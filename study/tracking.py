@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from study import best_model
 from study.disk import is_full
 from study.folder import how_it_ended
-from study.mlflow_address import without_secrets
+from study.mlflow_address import comparison, without_secrets
 from study.mlflow_runs import MlflowRuns
 from study.spec import StudySpec
 from study.store import Store
@@ -153,6 +153,12 @@ class Tracker:
         self._add(_MODEL, self._runs.log_model)
         self._add(_CLOSE, partial(self._runs.close, metrics, "FINISHED"))
         self._end(self._patience.at_end + _size(best_model.path(self._folder)) / _SLOWEST)
+
+    @property
+    def comparison(self) -> str | None:
+        """Where MLflow draws the runs of this study beside those of others; None where it was never reached."""
+        experiment = self._runs.experiment
+        return comparison(self._folder.parent, experiment) if experiment else None
 
     def stop(self, status: str) -> None:
         """End the parent run of a study that is interrupted (KILLED) or fails (FAILED); waits some seconds."""

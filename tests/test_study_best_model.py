@@ -129,14 +129,14 @@ def test_mlflow_has_it_once_with_its_files_scores_and_run(spec: StudySpec, tmp_p
     assert model.status == "READY"
     assert model.params["curriculum"] == "linear"
     scores = {metric.key: (metric.step, metric.value) for metric in model.metrics}
-    assert scores["score"] == (6, pytest.approx(0.4))
+    assert scores["score/test"] == (6, pytest.approx(0.4))
     (run,) = [run for run in runs if run.info.run_id == model.source_run_id]
     assert run.data.tags["study.run"] == found.run
     assert [(one.model_id, one.step) for one in run.outputs.model_outputs] == [(model.model_id, 6)]
     assert weights(tmp_path / model.artifact_location.rpartition(f"{tmp_path}/")[2]) == weights(
         best_model.path(spec.folder())
     )
-    history = MlflowClient(tracking_uri=tracking_uri(tmp_path)).get_metric_history(run.info.run_id, "score")
+    history = MlflowClient(tracking_uri=tracking_uri(tmp_path)).get_metric_history(run.info.run_id, "score/test")
     assert [(entry.step, entry.value) for entry in history] == [(6, pytest.approx(0.4))]
 
 

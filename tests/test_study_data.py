@@ -212,4 +212,4 @@ def test_a_whole_study_from_an_object_store(store, genome, tmp_path, monkeypatch
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'remote/mlflow.db'}")
     experiment = client.get_experiment_by_name(EXPERIMENT)
     runs = client.search_runs([experiment.experiment_id], "tags.`study.kind` = 'study'")
-    assert runs[0].data.metrics["leaked/own/chr22"] == line.found
+    assert runs[0].data.metrics["test_overlap/own/chr22"] == line.found

@@ -98,7 +98,7 @@ def test_mlflow_has_one_parent_and_a_child_a_run_with_the_budget_as_step(demo: D
     for run in children:
         own = demo.rows[demo.rows["run"] == run.data.tags["study.run"]]
         test = own[(own["metric"] == "mcc") & (own["split"] == "test")].groupby("budget")["value"].mean()
-        logged = {entry.step: entry.value for entry in client.get_metric_history(run.info.run_id, "score")}
+        logged = {entry.step: entry.value for entry in client.get_metric_history(run.info.run_id, "score/test")}
         assert logged == pytest.approx(test.to_dict())
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert files == {"spec.yaml", "provenance.json", "report.html"}
@@ -152,17 +152,34 @@ def mlflow_ui(demo: Demo) -> Iterator[str]:
         server.wait(timeout=30)
 
 
-def test_the_mlflow_ui_lists_the_runs_and_draws_the_comparison(demo: Demo, chrome: Chrome, mlflow_ui: str) -> None:
+def click(chrome: Chrome, path: str) -> None:
+    WebDriverWait(chrome, 60).until(lambda page: page.find_elements(By.XPATH, path))[0].click()
+
+
+def test_the_address_of_the_comparison_and_two_clicks_draw_a_line_a_curriculum(
+    demo: Demo, chrome: Chrome, mlflow_ui: str
+) -> None:
+    address = re.search(r"^comparison +http://127.0.0.1:5000(\S+)", demo.printed, re.MULTILINE)
+    assert address
     chrome.set_window_size(1500, 1100)
-    chrome.get(f"{mlflow_ui}/#/experiments/1/runs?compareRunsMode=CHART")
-    row = "//a[normalize-space()='demo']/ancestor::*[contains(@class,'ag-cell')][1]//button"
-    WebDriverWait(chrome, 60).until(lambda page: page.find_elements(By.XPATH, row))[0].click()
+    chrome.get(mlflow_ui + address.group(1))
+    click(chrome, "//button[contains(., 'Group by')]")
+    click(chrome, "//*[starts-with(@role, 'menuitem') and normalize-space()='curriculum']")
+    curricula = set(demo.rows["curriculum"])
 
     def listed(page: Chrome) -> bool:
-        names = {link.text for link in page.find_elements(By.XPATH, "//a[contains(@href,'/runs/')]")}
-        return set(demo.rows["run"]) <= names
+        text = page.find_element(By.TAG_NAME, "body").text
+        return all(f"Group: {name}" in text for name in curricula)
 
     WebDriverWait(chrome, 60).until(listed)
     lines = "//*[contains(@class,'js-plotly-plot')]//*[contains(@class,'scatterlayer')]/*[contains(@class,'trace')]"
-    WebDriverWait(chrome, 60).until(lambda page: len(page.find_elements(By.XPATH, lines)) >= 6)
+    WebDriverWait(chrome, 60).until(lambda page: len(page.find_elements(By.XPATH, lines)) >= len(curricula))
+    titles = [title.text for title in chrome.find_elements(By.XPATH, "//*[starts-with(text(), 'score/')]")]
+    assert titles[:2] == ["score/dev", "score/test"], "the charts of the scores are the first"
     chrome.save_screenshot(str(demo.results / "mlflow.png"))
+
+
+def test_mlflow_lists_the_best_model_of_the_study(demo: Demo, chrome: Chrome, mlflow_ui: str) -> None:
+    chrome.get(f"{mlflow_ui}/#/experiments/1/models")
+    WebDriverWait(chrome, 60).until(lambda page: "READY" in page.find_element(By.TAG_NAME, "body").text.upper())
+    assert (demo.folder / "model" / "model.safetensors").exists()

@@ -56,6 +56,25 @@ def test_how_to_look_at_mlflow_is_said_without_its_password(
     assert mlflow_address.command(tmp_path) == command
 
 
+@pytest.mark.parametrize(
+    ("uri", "server"),
+    [
+        ("http://a:secret@host:5000/", "http://a:***@host:5000"),
+        ("https://host/mlflow", "https://host/mlflow"),
+        ("postgresql://a:secret@host/db", "http://127.0.0.1:5000"),
+        (None, "http://127.0.0.1:5000"),
+    ],
+)
+def test_where_runs_are_compared_is_said_without_its_password(
+    uri: str | None, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if uri is None:
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    else:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert mlflow_address.comparison(tmp_path, "7") == f"{server}/#/experiments/7/runs?compareRunsMode=CHART"
+
+
 def test_terminal_and_log_hide_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,10 +122,10 @@ def assert_holds_the_rows(server: MlflowServer, spec: StudySpec, folder: Path) -
         (metric,) = {spec.evaluation.metric_of(task.name) for task in spec.evaluation.tasks}
         full = own[(own["metric"] == metric) & (own["fidelity"] == "full")]
         expected = {
-            "score": full[full["split"] == "test"].groupby("budget")["value"].mean(),
-            "score_dev": full[full["split"] == "dev"].groupby("budget")["value"].mean(),
+            "score/test": full[full["split"] == "test"].groupby("budget")["value"].mean(),
+            "score/dev": full[full["split"] == "dev"].groupby("budget")["value"].mean(),
             "validation/loss": own[own["metric"] == "validation_loss"].groupby("budget")["value"].mean(),
-            "cost/flops": own[own["metric"] == "flops"].groupby("budget")["value"].mean(),
+            "use/flops": own[own["metric"] == "flops"].groupby("budget")["value"].mean(),
         }
         for name, values in expected.items():
             found = logged[logged["key"] == name].set_index("step")["value"]
@@ -188,7 +188,7 @@ def test_what_people_look_for_is_there_and_a_refill_changes_nothing(
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert files == {"spec.yaml", "provenance.json", "report.html"}
     assert client.get_run(parent.info.run_id).info.artifact_uri.startswith("mlflow-artifacts:")
-    assert parent.data.metrics["leaked/promoters_ecoli"] == 2
+    assert parent.data.metrics["test_overlap/promoters_ecoli"] == 2
     assert parent.data.metrics["best_score"] == pytest.approx(0.6333333)
     read = {one.dataset.name: one for one in parent.inputs.dataset_inputs}
     assert read["embedded"].dataset.digest == ("ab" * 32)[:36]

@@ -75,8 +75,8 @@ def test_rows_are_logged_once_however_often_they_are_synced(spec: StudySpec) -> 
         ended(tracker)
     runs = logged(spec)
     assert sorted(runs) == sorted({"", *(run for run, *_ in TABLE)})  # what an earlier session left out as well
-    assert runs["constant-0"]["score"] == [(2, pytest.approx(0.4)), (6, pytest.approx(0.5333333))]
-    assert runs["constant-0"]["score_dev"] == [(2, pytest.approx(0.3)), (6, pytest.approx(0.5))]
+    assert runs["constant-0"]["score/test"] == [(2, pytest.approx(0.4)), (6, pytest.approx(0.5333333))]
+    assert runs["constant-0"]["score/dev"] == [(2, pytest.approx(0.3)), (6, pytest.approx(0.5))]
     assert runs["linear-0"]["task/promoters_ecoli"] == [(2, pytest.approx(0.1))]
 
 
@@ -86,8 +86,8 @@ def test_costs_and_speeds_have_names_in_groups(spec: StudySpec) -> None:
     tracker.start()
     ended(tracker)
     runs = logged(spec)
-    always = {"score", "score_dev", "task/promoters_ecoli", "validation/loss", "validation/perplexity"}
-    costs = {"cost/flops", "cost/worker_hours", "cost/gpu_hours"}
+    always = {"score/test", "score/dev", "task/promoters_ecoli", "validation/loss", "validation/perplexity"}
+    costs = {"use/flops", "use/worker_hours", "use/gpu_hours"}
     speeds = {"speed/tokens_per_second", "speed/mfu", "time/forward", "time/backward", "time/communication"}
     assert set(runs["init-0"]) == always | costs
     assert set(runs["constant-0"]) == always | costs | speeds

@@ -11,6 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import PreTokenizer, Split, WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from curricula import InputError
 from trainers.models.pretrained import Pretrained, read_json
@@ -38,6 +39,7 @@ def export(pretrained: Pretrained, folder: Path, card: str) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
     try:
+        transformers_logging.disable_progress_bar()  # of one file
         pretrained.model.save_pretrained(temporary)
         fast_tokenizer(pretrained.tokenizer).save_pretrained(temporary)
         (temporary / "README.md").write_text(card, "utf-8")
