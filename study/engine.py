@@ -93,10 +93,11 @@ class Study:
         from study.asha import Halving
 
         finished = {run.key: self._final(run.key) for run in fixed if self._is_scored(run)}
-        study = search.open_study(self._spec, self._folder, finished)
+        earlier = warm_start.earlier(self._spec)
+        study = search.open_study(self._spec, self._folder, finished, earlier)
         done = search.trials_done(study)
-        for earlier in warm_start.earlier(self._spec):
-            self._reporter.say(earlier.sentence())
+        for one in earlier:
+            self._reporter.say(one.sentence())
         for number in range(done - len(self._spec.every_seed())):
             self._reporter.skip(f"search-{number}")
         if done < self._spec.search.trials:

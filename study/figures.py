@@ -89,7 +89,7 @@ def _level(line: CurriculumLine, longest: int, number: int) -> list[go.Scatter]:
 
 
 def losses(summary: Summary) -> go.Figure:
-    """Draw validation loss on the fixed masks at each budget, beside the loss of k-mer frequencies alone."""
+    """Draw validation loss on the fixed masks at each budget, beside the loss of token frequencies alone."""
     figure = go.Figure()
     styles = _styles(summary)
     for line in summary.lines:
@@ -107,7 +107,7 @@ def losses(summary: Summary) -> go.Figure:
         figure.add_hline(
             y=summary.provenance.unigram_loss,
             line={"color": "#555", "dash": "dash"},
-            annotation={"text": "k-mer frequencies alone", "font": {"size": 13}},
+            annotation={"text": "token frequencies alone", "font": {"size": 13}},
         )
     figure.update_layout(
         **_LAYOUT, xaxis_title="pretraining steps", yaxis_title="validation loss (nats a masked token)"

@@ -84,7 +84,7 @@ class Provenance:
 
     @property
     def unigram_loss(self) -> float | None:
-        """Loss of a guess from k-mer frequencies, nats a masked token."""
+        """Loss of a guess from token frequencies, nats a masked token."""
         loss: float | None = self.cards.get("unigram_loss")
         return loss
 

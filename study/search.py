@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
 from curricula import Domain, Range
-from study import journal, warm_start
+from study import journal
 from study.messages import OBJECTIVE
 from study.runs import Run, default_run
 from study.samplers import DONE, sampler
 from study.spec import StudySpec
 from study.tasks import objectives
+from study.warm_start import Earlier
 
 _FROM = "from"  # marks trials of earlier studies
 
@@ -50,7 +51,9 @@ def parameters_of(run: Run, spec: StudySpec) -> dict[str, Any]:
     return {"curriculum": run.curriculum, **own, **run.numbers}
 
 
-def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str, float]]) -> optuna.Study:
+def open_study(
+    spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str, float]], earlier: Sequence[Earlier] = ()
+) -> optuna.Study:
     """Open the Optuna study, new or interrupted, and queue what has to be tried first.
 
     New: each curriculum's defaults; those that ran under every seed come first, with their scores; then what earlier
@@ -60,6 +63,7 @@ def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str
         spec: The study.
         folder: Where it lives.
         finished: Final objectives of runs that need not run again, by run key.
+        earlier: What earlier studies offer.
     """
     journal.mend(folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -74,7 +78,6 @@ def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str
     defaults = {
         name: default_run(spec, name, "search") for name in dict.fromkeys([*spec.every_seed(), *spec.curricula])
     }
-    earlier = warm_start.earlier(spec)
     first = [*defaults.values(), *(run for one in earlier for run in one.again())]
     _queue(study, [parameters_of(run, spec) for run in first])
     if not trials_done(study):
@@ -89,7 +92,7 @@ def open_study(spec: StudySpec, folder: Path, finished: Mapping[str, Mapping[str
     return study
 
 
-def _learn(study: optuna.Study, spec: StudySpec, earlier: warm_start.Earlier) -> None:
+def _learn(study: optuna.Study, spec: StudySpec, earlier: Earlier) -> None:
     """Add the trials of an earlier study as if this one had proposed them, unless they are there."""
     there = [trial.params for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get(_FROM) == earlier.name]
     for run, values in earlier.known():

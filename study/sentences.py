@@ -31,7 +31,7 @@ def sentences(summary: Summary) -> list[str]:
         text = f"After {budget:,} steps under `{best.curriculum}` the validation loss is {best.loss[budget]:.2f} nats"
         guess = summary.provenance.unigram_loss
         if guess is not None:
-            text += f" a masked token; guessing from k-mer frequencies alone gives {guess:.2f}"
+            text += f" a masked token; guessing from token frequencies alone gives {guess:.2f}"
         said.append(text + ".")
     said += [_comparison_sentence(comparison, metric) for comparison in summary.comparisons]
     said += _floor_sentences(summary)

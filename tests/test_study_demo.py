@@ -71,7 +71,7 @@ def test_pretraining_learns_far_more_than_kmer_frequencies(demo: Demo) -> None:
     guess = json.loads((demo.folder / "provenance.json").read_text())["unigram_loss"]
     losses = demo.rows[(demo.rows["metric"] == "validation_loss") & (demo.rows["budget"] == 400)]["value"]
     assert losses.min() < 0.8 * guess
-    assert f"guessing from k-mer frequencies alone gives {guess:.2f}" in demo.printed
+    assert f"guessing from token frequencies alone gives {guess:.2f}" in demo.printed
 
 
 def test_it_says_what_pretraining_did_and_claims_nothing_about_curricula(demo: Demo) -> None:

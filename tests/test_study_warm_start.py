@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -36,12 +37,17 @@ def learning(results: Path, *names: str, **changes: Any) -> StudySpec:
     return spec.model_copy(update={"search": spec.search.model_copy(update={"warm_start": list(names)})})
 
 
+def opened(spec: StudySpec, finished: dict[str, dict[str, float]] | None = None) -> optuna.Study:
+    """Open its search as the engine does."""
+    return search.open_study(spec, spec.folder(), finished or {}, warm_start.earlier(spec))
+
+
 def test_trials_of_the_same_kind_are_learnt_with_their_scores_and_count_for_nothing_else(tmp_path: Path) -> None:
     searched(tmp_path, [0.1, 0.3, 0.2])
     spec = create_folder(learning(tmp_path, "mini"))
     control = default_run(spec, "constant", "search")
     for _ in range(2):  # the second time as after an interruption
-        study = search.open_study(spec, spec.folder(), {control.key: {OBJECTIVE: 0.15}})
+        study = opened(spec, {control.key: {OBJECTIVE: 0.15}})
         complete = study.get_trials(states=(TrialState.COMPLETE,))
         assert sorted(trial.value for trial in complete) == [0.1, 0.15, 0.2, 0.3]
         assert search.trials_done(study) == 1
@@ -56,7 +62,7 @@ def test_the_search_models_what_it_learnt(tmp_path: Path) -> None:
     alone = create_folder(spec_of(tmp_path, name="alone"))
     proposed = []
     for one in (spec, alone):
-        study = search.open_study(one, one.folder(), {})
+        study = opened(one)
         for _ in range(3):
             trial = study.ask()
             search.space(one)(trial)
@@ -81,7 +87,7 @@ def test_where_scores_are_others_the_best_of_each_curriculum_is_tried_again(tmp_
     assert "configurations are tried again; its scores are not, for it differs in pretraining.budgets" in (
         earlier.sentence()
     )
-    study = search.open_study(spec, spec.folder(), {})
+    study = opened(spec)
     waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(TrialState.WAITING,))]
     defaults = [search.parameters_of(default_run(spec, name, "search"), spec) for name in ("constant", "linear")]
     assert waiting == defaults + [parameters for parameters in best.values() if parameters not in defaults]
