@@ -87,6 +87,13 @@ def check_address(address: str) -> None:
         raise InputError(f"RAY_ADDRESS must name a running cluster, but {address} does not answer: {error}") from error
 
 
+def head() -> str:
+    """Return host:port of the control service of the cluster that this process is connected to."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
 def _bootstrap() -> dict[str, Any]:
     """Return the cluster.yaml of the cluster whose head this is, or nothing."""
     path = _BOOTSTRAP.expanduser()

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import cluster, replication, sessions, tasks, warm_start
+from study import cluster, head, replication, sessions, tasks, warm_start
+from study.folder import resume_line
 from study.progress import Reporter
 from study.provenance import LEAKS, TASKS
 from study.runs import Run, baselines, controls, data_settings, repeated_seeds
@@ -225,7 +226,15 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = ru
         with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster, reporter.say) as at_once:
             tracker.start()
             held = sessions.recorded(spec.folder(), at_once * spec.cluster.workers)
-            with held, reporter.shown(), tracker.watching():
+            watched = head.watched(cluster.head(), lambda: _lost(spec, reporter))
+            with held, watched, reporter.shown(), tracker.watching():
                 Study(spec, at_once, reporter, tracker, trial).run_all()
     except Timeout as error:
         raise InputError(f"the study {spec.name} is being run by another process") from error
+
+
+def _lost(spec: StudySpec, reporter: Reporter) -> None:
+    reporter.say(
+        f"Ray's head at {cluster.head()} does not answer any more. If it stays away, Ray ends this process within a "
+        f"minute; nothing finished is lost, go on with: {resume_line(spec.folder())}"
+    )

@@ -72,3 +72,8 @@ def how_it_ended(folder: Path, run: str) -> str | None:
     if (folder / "runs" / run / "failure.json").exists():
         return "FAILED"
     return "FINISHED" if (folder / "runs" / run / "ended").exists() else None
+
+
+def resume_line(folder: Path) -> str:
+    """Return the command that goes on with a study."""
+    return f"python -m study.run --resume {folder.name} --results {folder.parent}"

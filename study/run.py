@@ -3,7 +3,6 @@
 import argparse
 import sys
 import traceback
-from pathlib import Path
 
 from curricula import InputError, registry
 from study.spec import StudySpec
@@ -80,7 +79,7 @@ def _plan(spec: StudySpec, name: str | None, mfu: float) -> int:
 
 def _run(spec: StudySpec, resumed: bool) -> int:
     from study import disk, engine, outcome
-    from study.folder import create_folder, study_id
+    from study.folder import create_folder, resume_line, study_id
     from study.progress import Reporter
     from study.runs import expected
     from study.tracking import Tracker
@@ -90,7 +89,7 @@ def _run(spec: StudySpec, resumed: bool) -> int:
     if not resumed:
         spec = create_folder(spec)
     folder = spec.folder()
-    line = resume_line(spec.name, folder)
+    line = resume_line(folder)
     reporter = Reporter(folder, expected(spec), max(spec.pretraining.budgets))
     reporter.say(f"study {spec.name}, {'resumed' if resumed else 'new'}; everything goes to {folder}")
     for reason in registry.broken().values():
@@ -117,11 +116,6 @@ def _run(spec: StudySpec, resumed: bool) -> int:
         reporter.say(f"the study stopped: {reason[:300]} (all of it in {folder / 'study.log'})")
         reporter.say(f"nothing finished is lost; go on with: {line}")
         return 1
-
-
-def resume_line(name: str, folder: Path) -> str:
-    """Return the command that goes on with a study."""
-    return f"python -m study.run --resume {name} --results {folder.parent}"
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ BLOWS = {  # what is struck, by a word in its command line, and how
     "hung DDP worker": ("RayTrainWorker", signal.SIGSTOP),
     "notice to a DDP worker": ("RayTrainWorker", signal.SIGTERM),
     "raylet": ("raylet/raylet", signal.SIGKILL),
+    "head": ("gcs_server", signal.SIGKILL),
+    "machine": ("", signal.SIGKILL),  # all at once
 }
 SERVER = "MLflow server"
 KEY = ["run", "budget", "fidelity", "task", "repetition", "split", "metric"]
@@ -134,8 +136,11 @@ class Soak:
             found = study.named(word)
             if blow == signal.SIGSTOP:  # nobody waits for a sign of a worker that has not given its first one
                 found = [one for one in found if one.pid in self._beating()]
-            if kind == "driver":
+            if kind in ("driver", "machine"):
                 study.process.kill()
+                for one in found if kind == "machine" else []:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
             elif found:
                 with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
                     self._chance.choice(found).send_signal(blow)
