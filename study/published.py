@@ -66,6 +66,11 @@ def mean_of(task_scores: Mapping[str, float], group: Group) -> float | None:
     return sum(task_scores[name] for name in names) / len(names)
 
 
+def group_of(task: str) -> Group | None:
+    """Return whether a task is among the paper's 12 of human DNA or its other 15; None where it is in neither."""
+    return next((group for group, names in _GROUPS.items() if group != "all" and task in names), None)
+
+
 def published_for(tasks: Collection[str]) -> list[PublishedLine]:
     """Return the published models that have a figure for every GUE task among these, the best mean first.
 

@@ -1,5 +1,7 @@
 """The interval of a difference: by hand, against scipy, and how often it holds the truth."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from study.effects import effect
+from study.effects import effect, standardised, superiority
 
 
 def test_by_hand() -> None:
@@ -38,6 +40,30 @@ def test_where_seeds_share_nothing_it_rests_on_the_means_of_tasks() -> None:
 def test_equal_differences_leave_no_doubt() -> None:
     found = effect(np.full((3, 2), 0.25))
     assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)
+
+
+def test_one_number_alone_has_no_interval() -> None:
+    found = effect(np.array([[0.2]]))
+    assert (found.mean, found.low, found.high) == (0.2, -math.inf, math.inf)
+
+
+def test_sizes_by_hand() -> None:
+    """1, -2, 3, 0 have a mean of 0.5, squares about it of 13, a deviation of (13/3)^0.5; two and a half win."""
+    values = np.array([[1.0, -2.0], [3.0, 0.0]])
+    assert standardised(values) == pytest.approx(0.5 / (13 / 3) ** 0.5)
+    assert superiority(values) == 2.5 / 4
+
+
+@pytest.mark.parametrize(("value", "size"), [(0.1, math.inf), (-0.1, -math.inf), (0.0, 0.0)])
+def test_equal_differences_have_no_spread_to_be_measured_by(value: float, size: float) -> None:
+    assert standardised(np.full((3, 2), value)) == size
+    assert math.isnan(standardised(np.full((1, 1), value)))
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.integers(-9, 9)))
+def test_sizes_turn_with_the_sign(values: np.ndarray) -> None:  # type: ignore[type-arg]
+    assert superiority(-values) == pytest.approx(1 - superiority(values))
+    assert standardised(-values) == pytest.approx(-standardised(values), nan_ok=True)
 
 
 @given(arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(1, 5)), elements=st.floats(-1, 1)))

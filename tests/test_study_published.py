@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.published import mean_of, published, published_for
+from study.published import group_of, mean_of, published, published_for
 from trainers.tasks import gue
 
 GUE_27 = [name for name in gue.TABLE if name != "virus/covid"]
@@ -60,6 +60,15 @@ def test_means_are_over_all_tasks_of_a_group_or_there_is_none() -> None:
     assert mean_of(scores, "all") is None
     assert mean_of(scores, "non_human") is None
     assert mean_of(scores, "human") == pytest.approx(0.25)
+
+
+def test_a_task_is_of_human_dna_or_not_or_in_neither() -> None:
+    groups = {name: group_of(name) for name in GUE_27}
+    assert sum(group == "human" for group in groups.values()) == 12
+    assert sum(group == "non_human" for group in groups.values()) == 15
+    assert (groups["tf/0"], groups["mouse/0"]) == ("human", "non_human")
+    assert group_of("virus/covid") is None
+    assert group_of("enhancers") is None
 
 
 def test_models_are_set_beside_the_tasks_of_a_study_the_best_first() -> None:
