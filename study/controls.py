@@ -1,0 +1,180 @@
+"""Which controls a study has for a curriculum, and which are missing.
+
+Before it is said that a curriculum helps, all that is simpler and might explain its scores has to be tried: to pretrain
+nothing, to mask at random with spans as long or as many tokens, a PMI table that tells nothing, models that need no
+pretraining.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pandas as pd
+
+from curricula import Strategy
+from curricula.placebo import PREFIX
+from curricula.replay import rehearsal
+from study.pairing import Arm
+from study.spec import CONTROL, RANDOM_INIT, StudySpec
+from study.spec_evaluation import CNN, KMER_COUNTS
+from study.store import PRETRAINING
+
+SHORT, LONG = 1, 6  # nucleotides that a span hides: 6 and 11 tokens of overlapping 6-mers, random's and genemask's
+SAME_BUDGET = 0.005  # masked shares of the tokens that are no further apart are one budget
+_SEED = "placebo_seed"
+
+
+class Control(StrEnum):
+    """What a claim needs beside the curriculum itself."""
+
+    RANDOM_INIT = "random initialisation"
+    SHORT_SPANS = "constant random masking with short spans"
+    LONG_SPANS = "constant random masking with long spans"
+    BUDGET = "constant random masking that hides as many tokens"
+    PLACEBO = "its placebo with shuffled PMI"
+    KMER_COUNTS = "k-mer counts"
+    CNN = "a CNN"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A control that masks at random, in one way from the first step to the last.
+
+    Attributes:
+        arm: Where its scores are.
+        span: Nucleotides that a span hides.
+        is_same_budget: Whether it hides as large a share of the tokens as the curriculum.
+    """
+
+    arm: Arm
+    span: int
+    is_same_budget: bool
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What stands beside one curriculum at one budget.
+
+    Attributes:
+        arm: The curriculum.
+        uses_pmi: Whether it ever looks at PMI; only then is there a placebo.
+        constants: All that mask at random, the study's own control first.
+        placebo: Its placebo.
+        floors: What is not pretrained here: random initialisation, k-mer counts, a CNN.
+    """
+
+    arm: Arm
+    uses_pmi: bool
+    constants: tuple[Constant, ...]
+    placebo: Arm | None
+    floors: Mapping[Control, Arm]
+
+    @property
+    def missing(self) -> tuple[Control, ...]:
+        """What a claim needs and this study has no scores of."""
+        has = {
+            **{control: control in self.floors for control in (Control.RANDOM_INIT, Control.KMER_COUNTS, Control.CNN)},
+            Control.SHORT_SPANS: any(one.span == SHORT for one in self.constants),
+            Control.LONG_SPANS: any(one.span == LONG for one in self.constants),
+            Control.BUDGET: any(one.is_same_budget for one in self.constants),
+            Control.PLACEBO: self.placebo is not None or not self.uses_pmi,
+        }
+        return tuple(control for control in Control if not has[control])
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """All that the curriculum is compared with."""
+        placebo = () if self.placebo is None else (self.placebo,)
+        return (*self.floors.values(), *(one.arm for one in self.constants), *placebo)
+
+
+def in_words(control: Control, k: int) -> str:
+    """Return a control as a reader who lacks it has to know it.
+
+    Args:
+        control: Which one.
+        k: Nucleotides in a token.
+    """
+    spans = {Control.SHORT_SPANS: SHORT, Control.LONG_SPANS: LONG}
+    if control not in spans:
+        return control.value
+    span = spans[control]
+    return f"constant random masking with {k + span - 1}-token spans (`span: {span}`)"
+
+
+def controls(spec: StudySpec, rows: pd.DataFrame, budget: int) -> list[Controls]:
+    """Return what stands beside every curriculum that a claim can be about: all but constants at random and placebos.
+
+    A control counts where it has scores in full: constants and placebos at the same budget. A placebo is one of the
+    same curriculum with the same fixed arguments. Constants that mask another share of the tokens than the curriculum
+    are no match for its budget; the shares are those that were measured, by `masked_tokens` over `tokens`.
+
+    Args:
+        spec: Of the study.
+        rows: Its test scores and those of the pretraining, one configuration of each curriculum.
+        budget: Optimiser steps.
+    """
+    scored = rows[rows["task"] != PRETRAINING]
+    here = sorted(set(scored[scored["budget"] == budget]["curriculum"]) & set(spec.curricula))
+    shares = _masked_shares(rows, budget)
+    constants = {name: own["span"] for name in here if (own := _constant(spec, scored, name)) is not None}
+    order = sorted(constants, key=lambda name: (name != CONTROL, name))
+    floors = {
+        control: Arm(name, 0)
+        for control, name in (
+            (Control.RANDOM_INIT, RANDOM_INIT),
+            (Control.KMER_COUNTS, KMER_COUNTS),
+            (Control.CNN, CNN),
+        )
+        if (scored["curriculum"] == name).any()
+    }
+    return [
+        Controls(
+            arm=Arm(name, budget),
+            uses_pmi=_uses_pmi(spec, scored, name),
+            constants=tuple(
+                Constant(Arm(other, budget), constants[other], _is_near(shares.get(name), shares.get(other)))
+                for other in order
+            ),
+            placebo=next((Arm(other, budget) for other in here if _is_placebo(spec, other, name)), None),
+            floors=floors,
+        )
+        for name in here
+        if name not in constants and not spec.behind(name)[0].startswith(PREFIX)
+    ]
+
+
+def _arguments(spec: StudySpec, scored: pd.DataFrame, name: str) -> dict[str, Any]:
+    parameters = json.loads(scored[scored["curriculum"] == name]["parameters"].iloc[0])
+    return {key: value for key, value in parameters.items() if key not in spec.search.space}
+
+
+def _constant(spec: StudySpec, scored: pd.DataFrame, name: str) -> dict[str, Any] | None:
+    """Return all arguments of a constant that masks at random; None of everything else."""
+    arguments = _arguments(spec, scored, name)
+    return arguments if spec.behind(name)[0] == CONTROL and arguments["strategy"] == Strategy.RANDOM else None
+
+
+def _uses_pmi(spec: StudySpec, scored: pd.DataFrame, name: str) -> bool:
+    built = spec.make(name, _arguments(spec, scored, name))
+    return any(masking.strategy.uses_npmi for _, answer in rehearsal(name, built) for _, masking in answer.parts)
+
+
+def _is_placebo(spec: StudySpec, name: str, of: str) -> bool:
+    (registered, fixed), (inner, inner_fixed) = spec.behind(name), spec.behind(of)
+    return registered == PREFIX + inner and {key: fixed[key] for key in fixed if key != _SEED} == inner_fixed
+
+
+def _masked_shares(rows: pd.DataFrame, budget: int) -> dict[str, float]:
+    """Return the share of the tokens that each curriculum masked up to a budget, mean over seeds."""
+    own = rows[(rows["task"] == PRETRAINING) & (rows["budget"] == budget)]
+    means = own.pivot_table("value", "curriculum", "metric", aggfunc="mean")
+    if not {"tokens", "masked_tokens"} <= set(means.columns):
+        return {}
+    return {str(name): float(share) for name, share in (means["masked_tokens"] / means["tokens"]).dropna().items()}
+
+
+def _is_near(share: float | None, other: float | None) -> bool:
+    return share is not None and other is not None and abs(share - other) <= SAME_BUDGET
