@@ -33,7 +33,7 @@ class Claim:
         arm: The curriculum and the budget.
         supports: What the evidence is for.
         missing: Controls that the study lacks; with any of them nothing is claimed.
-        verdicts: Against each control that it has, p adjusted for those of all claims of the study.
+        verdicts: Against each control that it has, p adjusted for all comparisons of the study.
         sentence: All of it in words.
     """
 
@@ -44,23 +44,31 @@ class Claim:
     sentence: str
 
 
-def claims(spec: StudySpec, rows: pd.DataFrame, budget: int) -> list[Claim]:
-    """Return a claim on every curriculum with test scores at a budget, but for the controls themselves.
+def claims(
+    spec: StudySpec, rows: pd.DataFrame, budget: int, also: Sequence[tuple[Arm, Arm]] = ()
+) -> tuple[list[Claim], list[Verdict]]:
+    """Return a claim on every curriculum with test scores at a budget but for the controls themselves, and verdicts.
 
     Args:
         spec: Of the study.
         rows: As `Store.rows` gives them, of one configuration of each curriculum.
         budget: Optimiser steps.
+        also: Further comparisons that the reader is shown.
+
+    Returns:
+        The claims; and a verdict on each of `also` and on each comparison with a control, p adjusted for all of them.
 
     Raises:
         InputError: as `verdicts`, such as two configurations of a curriculum.
     """
     scored = tasks.scores(spec, rows, "test")
     found = controls(spec, pd.concat([scored, rows[rows["task"] == PRETRAINING]]), budget)
-    comparisons = [(one.arm, other) for one in found for other in one.arms]
-    judged = verdicts(scored, comparisons)
+    comparisons = dict.fromkeys([*also, *((one.arm, other) for one in found for other in one.arms)])
+    judged = {(verdict.a, verdict.b): verdict for verdict in verdicts(scored, list(comparisons))}
     metric = spec.evaluation.metric_in_words()
-    return [_claim(one, [v for v in judged if v.a == one.arm], metric, spec.model.k) for one in found]
+    return [_claim(one, [judged[one.arm, other] for other in one.arms], metric, spec.model.k) for one in found], list(
+        judged.values()
+    )
 
 
 def _claim(beside: Controls, judged: Sequence[Verdict], metric: str, k: int) -> Claim:

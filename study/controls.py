@@ -13,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from curricula import Strategy
+from curricula import Curriculum, Strategy
 from curricula.placebo import PREFIX
+from curricula.registry import arguments_of
 from curricula.replay import rehearsal
-from study.pairing import Arm
+from study.pairing import Arm, have_pairs
 from study.spec import CONTROL, RANDOM_INIT, StudySpec
 from study.spec_evaluation import CNN, KMER_COUNTS
 from study.store import PRETRAINING
@@ -107,9 +108,9 @@ def in_words(control: Control, k: int) -> str:
 def controls(spec: StudySpec, rows: pd.DataFrame, budget: int) -> list[Controls]:
     """Return what stands beside every curriculum that a claim can be about: all but constants at random and placebos.
 
-    A control counts where it has scores in full: constants and placebos at the same budget. A placebo is one of the
-    same curriculum with the same fixed arguments. Constants that mask another share of the tokens than the curriculum
-    are no match for its budget; the shares are those that were measured, by `masked_tokens` over `tokens`.
+    A control counts where it has a task and a seed in common with the curriculum: constants and placebos at the same
+    budget. A placebo is one of the same curriculum with the same fixed arguments. A constant matches the budget of a
+    curriculum where both masked the same share of the tokens, by `masked_tokens` over `tokens` as they were measured.
 
     Args:
         spec: Of the study.
@@ -130,36 +131,42 @@ def controls(spec: StudySpec, rows: pd.DataFrame, budget: int) -> list[Controls]
         )
         if (scored["curriculum"] == name).any()
     }
-    return [
-        Controls(
-            arm=Arm(name, budget),
+
+    def beside(name: str) -> Controls:
+        arm = Arm(name, budget)
+        placebos = [other for other in here if _is_placebo(spec, other, name)]
+        near = [Arm(other, budget) for other in (*order, *placebos)]
+        paired_with = [other for other in near if have_pairs(scored, arm, other)]
+        return Controls(
+            arm=arm,
             uses_pmi=_uses_pmi(spec, scored, name),
             constants=tuple(
                 Constant(Arm(other, budget), constants[other], _is_near(shares.get(name), shares.get(other)))
                 for other in order
+                if Arm(other, budget) in paired_with
             ),
-            placebo=next((Arm(other, budget) for other in here if _is_placebo(spec, other, name)), None),
-            floors=floors,
+            placebo=next((other for other in paired_with if other.curriculum in placebos), None),
+            floors={control: floor for control, floor in floors.items() if have_pairs(scored, arm, floor)},
         )
-        for name in here
-        if name not in constants and not spec.behind(name)[0].startswith(PREFIX)
-    ]
+
+    claimed = [name for name in here if name not in constants and not spec.behind(name)[0].startswith(PREFIX)]
+    return [beside(name) for name in claimed]
 
 
-def _arguments(spec: StudySpec, scored: pd.DataFrame, name: str) -> dict[str, Any]:
+def _built(spec: StudySpec, scored: pd.DataFrame, name: str) -> Curriculum:
     parameters = json.loads(scored[scored["curriculum"] == name]["parameters"].iloc[0])
-    return {key: value for key, value in parameters.items() if key not in spec.search.space}
+    return spec.make(name, {key: value for key, value in parameters.items() if key not in spec.search.space})
 
 
 def _constant(spec: StudySpec, scored: pd.DataFrame, name: str) -> dict[str, Any] | None:
     """Return all arguments of a constant that masks at random; None of everything else."""
-    arguments = _arguments(spec, scored, name)
+    arguments = arguments_of(_built(spec, scored, name))
     return arguments if spec.behind(name)[0] == CONTROL and arguments["strategy"] == Strategy.RANDOM else None
 
 
 def _uses_pmi(spec: StudySpec, scored: pd.DataFrame, name: str) -> bool:
-    built = spec.make(name, _arguments(spec, scored, name))
-    return any(masking.strategy.uses_npmi for _, answer in rehearsal(name, built) for _, masking in answer.parts)
+    answers = rehearsal(name, _built(spec, scored, name))
+    return any(masking.strategy.uses_npmi for _, answer in answers for _, masking in answer.parts)
 
 
 def _is_placebo(spec: StudySpec, name: str, of: str) -> bool:

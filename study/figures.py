@@ -15,7 +15,7 @@ from trainers.pretraining.checkpoint import evaluations
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
-_LAYOUT: dict[str, Any] = {
+LAYOUT: dict[str, Any] = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 14},
     "margin": {"l": 60, "r": 20, "t": 20, "b": 50},
@@ -24,11 +24,13 @@ _LAYOUT: dict[str, Any] = {
 }
 
 
-def _styles(summary: Summary) -> dict[str, int]:
+def style_numbers(summary: Summary) -> dict[str, int]:
+    """Return the number of each curriculum's style, the same in every picture."""
     return {name: number for number, name in enumerate(sorted(summary.spec.curricula))}
 
 
-def _style(number: int) -> dict[str, object]:
+def style_of(number: int) -> dict[str, dict[str, object]]:
+    """Return colour, dashes and marker."""
     shape = number % len(COLOURS)
     return {
         "line": {"color": COLOURS[shape], "dash": DASHES[shape], "width": 2.5},
@@ -39,7 +41,7 @@ def _style(number: int) -> dict[str, object]:
 def scores(summary: Summary) -> go.Figure:
     """Draw the test score at each step budget; bars are one standard deviation."""
     figure = go.Figure()
-    styles = _styles(summary)
+    styles = style_numbers(summary)
     budgets = summary.spec.pretraining.budgets
     flat = 0
     for line in summary.lines:
@@ -54,11 +56,11 @@ def scores(summary: Summary) -> go.Figure:
                 error_y={"type": "data", "array": [score.spread for score in line.at.values()], "thickness": 1},
                 name=line.curriculum,
                 mode="lines+markers",
-                **_style(styles[line.curriculum]),
+                **style_of(styles[line.curriculum]),
             )
         )
     metric = summary.spec.evaluation.metric_in_words()
-    figure.update_layout(**_LAYOUT, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
+    figure.update_layout(**LAYOUT, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
     figure.update_xaxes(tickvals=[0, *budgets])
     return figure
 
@@ -91,7 +93,7 @@ def _level(line: CurriculumLine, longest: int, number: int) -> list[go.Scatter]:
 def losses(summary: Summary) -> go.Figure:
     """Draw validation loss on the fixed masks at each budget, beside the loss of token frequencies alone."""
     figure = go.Figure()
-    styles = _styles(summary)
+    styles = style_numbers(summary)
     for line in summary.lines:
         if line.is_pretrained:
             figure.add_trace(
@@ -100,7 +102,7 @@ def losses(summary: Summary) -> go.Figure:
                     y=list(line.loss.values()),
                     name=line.curriculum,
                     mode="lines+markers",
-                    **_style(styles[line.curriculum]),
+                    **style_of(styles[line.curriculum]),
                 )
             )
     if summary.provenance.unigram_loss is not None:
@@ -109,9 +111,7 @@ def losses(summary: Summary) -> go.Figure:
             line={"color": "#555", "dash": "dash"},
             annotation={"text": "token frequencies alone", "font": {"size": 13}},
         )
-    figure.update_layout(
-        **_LAYOUT, xaxis_title="pretraining steps", yaxis_title="validation loss (nats a masked token)"
-    )
+    figure.update_layout(**LAYOUT, xaxis_title="pretraining steps", yaxis_title="validation loss (nats a masked token)")
     figure.update_xaxes(tickvals=summary.spec.pretraining.budgets)
     return figure
 
@@ -128,15 +128,15 @@ def schedules(summary: Summary) -> go.Figure:
     curves = {line.curriculum: _schedule(summary, line, horizon, steps) for line in lines}
     titles = [title for title in _SCHEDULED if any(title in curve for curve in curves.values())] or [_RATE]
     figure = make_subplots(rows=1, cols=len(titles), subplot_titles=titles)
-    styles = _styles(summary)
+    styles = style_numbers(summary)
     for name, curve in curves.items():
-        style = {**_style(styles[name]), "mode": "lines", "legendgroup": name}
+        style = {**style_of(styles[name]), "mode": "lines", "legendgroup": name}
         for column, title in enumerate(titles, start=1):
             if title in curve:
                 shown = go.Scatter(x=steps, y=curve[title], name=name, showlegend=column == 1, **style)
                 figure.add_trace(shown, row=1, col=column)
     figure.update_layout(
-        **{**_LAYOUT, "margin": {**_LAYOUT["margin"], "t": 80}, "legend": {**_LAYOUT["legend"], "y": 1.16}}
+        **{**LAYOUT, "margin": {**LAYOUT["margin"], "t": 80}, "legend": {**LAYOUT["legend"], "y": 1.16}}
     )
     figure.update_xaxes(title_text="pretraining steps", range=[0, horizon])
     figure.update_yaxes(rangemode="tozero")
@@ -154,7 +154,7 @@ def time(summary: Summary) -> go.Figure:
         figure.add_trace(
             go.Bar(x=seconds, y=list(trained), name=part, orientation="h", marker={"color": colour}, width=0.6)
         )
-    figure.update_layout(**{**_LAYOUT, "height": 180 + 45 * len(trained)}, barmode="stack", xaxis_title="seconds")
+    figure.update_layout(**{**LAYOUT, "height": 180 + 45 * len(trained)}, barmode="stack", xaxis_title="seconds")
     figure.update_layout(legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure

@@ -84,16 +84,30 @@ def paired(rows: pd.DataFrame, a: Arm, b: Arm) -> Pairs:
     Raises:
         InputError: rows that are not so, an arm without scores, or arms without a common pair.
     """
+    both = _side_by_side(rows, a, b)
+    if both.empty:
+        raise InputError(f"two curricula must share a task and a seed, but {a} and {b} do not")
+    means = both.groupby(["task", "seed"]).mean()
+    return Pairs(*(means[side].unstack("seed").sort_index() for side in ("a", "b")))
+
+
+def have_pairs(rows: pd.DataFrame, a: Arm, b: Arm) -> bool:
+    """Whether two arms share a task and a seed.
+
+    Raises:
+        InputError: as `scores_of`.
+    """
+    return not _side_by_side(rows, a, b).empty
+
+
+def _side_by_side(rows: pd.DataFrame, a: Arm, b: Arm) -> pd.DataFrame:
+    """Return the scores that both have, by (task, seed, repetition)."""
     one, other = scores_of(rows, a), scores_of(rows, b)
     if is_baseline(rows, a) and not is_baseline(rows, b):
         one = _on_every_seed(one, other)
     elif is_baseline(rows, b) and not is_baseline(rows, a):
         other = _on_every_seed(other, one)
-    both = pd.DataFrame({"a": one, "b": other}).dropna()
-    if both.empty:
-        raise InputError(f"two curricula must share a task and a seed, but {a} and {b} do not")
-    means = both.groupby(["task", "seed"]).mean()
-    return Pairs(*(means[side].unstack("seed").sort_index() for side in ("a", "b")))
+    return pd.DataFrame({"a": one, "b": other}).dropna()
 
 
 def _on_every_seed(seedless: "pd.Series[float]", seeded: "pd.Series[float]") -> "pd.Series[float]":

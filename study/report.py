@@ -10,13 +10,14 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import best_model, figures, mlflow_address
+from study import best_model, figures, mlflow_address, report_verdict
 from study.costs import Costs
 from study.folder import saved_spec, search_path
 from study.progress import duration, in_words
 from study.published import Group, PublishedLine, mean_of, published_for
 from study.sentences import scored_at, sentences
 from study.summary import CurriculumLine, RunLine, Summary, summarise
+from study.verdict import WORTH
 from trainers.files import replacing
 
 REPORT = "report.html"
@@ -98,11 +99,17 @@ def write(summary: Summary, folder: Path) -> Path:
         usage=summary.usage.sentence(),
         runs=[_run(summary, line) for line in summary.runs],
         lines=[_row(summary, line) for line in summary.lines],
+        verdicts=report_verdict.verdict_table(summary.findings),
+        worth=WORTH,
+        times=report_verdict.time_table(summary.findings),
+        target=summary.findings.times[0].target if summary.findings.times else "",
+        ranks=summary.findings.ranks,
         figures={
             "scores": drawn(figures.scores(summary)),
             "schedules": drawn(figures.schedules(summary)),
             "losses": drawn(figures.losses(summary)),
             "time": drawn(figures.time(summary)),
+            **{name: drawn(figure) for name, figure in report_verdict.pictures(summary).items()},
         },
         places="\n".join(places(folder)),
         spec_yaml=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False),

@@ -1,14 +1,8 @@
 """What a summary shows, in plain sentences that claim no more than was shown."""
 
-from curricula.placebo import PREFIX
 from study.collapses import sentence as collapse_sentence
-from study.spec import CONTROL, StudySpec
 from study.spec_evaluation import CONTROLS
-from study.summary import Comparison, Summary
-from trainers.settings import Budget
-
-# with fewer pairs even equal signs throughout are no evidence at the 5 % level, and one seed is one initialisation
-_LEAST_PAIRS, _LEAST_SEEDS = 6, 2
+from study.summary import Summary
 
 
 def scored_at(summary: Summary) -> str:
@@ -33,13 +27,11 @@ def sentences(summary: Summary) -> list[str]:
         if guess is not None:
             text += f" a masked token; guessing from token frequencies alone gives {guess:.2f}"
         said.append(text + ".")
-    said += [_comparison_sentence(comparison, metric) for comparison in summary.comparisons]
+    said += [verdict.sentence(metric) for verdict in summary.findings.initial]
     said += _floor_sentences(summary)
-    said.append(
-        f"No claim is made that one curriculum beats another. With {summary.spec.seeds} seed(s) for the best and for "
-        f"the `{CONTROL}` control only, and without the controls for {' and '.join(_missing_controls(summary.spec))}, "
-        "differences between curricula in this study are not evidence."
-    )
+    said += [claim.sentence for claim in summary.findings.claims] or [
+        "No claim is made that one curriculum beats another: none but controls came to the longest budget."
+    ]
     said += [
         f"`{name}` has no score in full: the search, which goes by "
         f"{summary.spec.evaluation.fidelity_at(budget)} scores there, stopped it at {budget:,} steps."
@@ -78,26 +70,3 @@ def _not_on(names: list[str]) -> str:
         return ""
     shown = ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
     return f"; it has learnt nothing that counts on {shown}"
-
-
-def _missing_controls(spec: StudySpec) -> list[str]:
-    """Return which other explanations of a difference the study leaves open."""
-    missing = ["span length"]
-    if not any(spec.behind(name)[0].startswith(PREFIX) for name in spec.curricula):
-        missing.append("shuffled PMI")
-    if spec.pretraining.masking is not Budget.MATCHED:
-        missing.append("masking budget")
-    return missing
-
-
-def _comparison_sentence(c: Comparison, metric: str) -> str:
-    trained = f"Pretraining under `{c.curriculum}` for {c.budget:,} steps"
-    difference = f"{c.difference:+.3f} {metric}"
-    counted = f"{c.pairs} pairs, {c.seeds} seed(s)"
-    if c.pairs < _LEAST_PAIRS or c.seeds < _LEAST_SEEDS:
-        return f"{trained} against random initialisation: {difference}, from too little to tell ({counted})."
-    verb = "beat" if c.low > 0 else "was worse than" if c.high < 0 else "was not shown to differ from"
-    return (
-        f"{trained} {verb} random initialisation "
-        f"({difference}, 95 % interval {c.low:+.3f} to {c.high:+.3f}, {counted})."
-    )

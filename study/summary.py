@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from study import sessions, tasks
 from study.collapses import Collapse, collapses
 from study.costs import Costs, Speed, Usage, costs, costs_by, speed
+from study.findings import Findings, findings
 from study.provenance import Provenance
-from study.spec import RANDOM_INIT, StudySpec
+from study.spec import StudySpec
 from study.store import Store
 
 
@@ -69,19 +69,6 @@ class RunLine:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Pretrained against random initialisation: paired test differences with a 95 % t interval."""
-
-    curriculum: str
-    budget: int
-    difference: float
-    low: float
-    high: float
-    pairs: int
-    seeds: int
-
-
-@dataclass(frozen=True)
 class Summary:
     """All that table and report show.
 
@@ -91,7 +78,7 @@ class Summary:
     spec: StudySpec
     lines: list[CurriculumLine]
     provenance: Provenance
-    comparisons: list[Comparison]
+    findings: Findings
     failures: dict[str, str]
     has_cooldown: bool
     collapses: list[Collapse]
@@ -118,13 +105,13 @@ def summarise(spec: StudySpec, folder: Path) -> Summary:
             continue
         chosen.append(((max(line.at), _dev(spec, own[own["run"] == key])), line))
     lines = [line for _, line in sorted(chosen, key=lambda entry: entry[0], reverse=True)]
-    initial = next((line for line in lines if line.curriculum == RANDOM_INIT), None)
-    comparisons = [_against(spec, rows, line, initial) for line in lines if initial and line.is_pretrained]
+    shown = rows[rows["run"].isin([run for line in lines for run in line.runs])]
+    largest = {line.curriculum: max(line.at) for line in lines if line.is_pretrained}
     return Summary(
         spec=spec,
         lines=lines,
         provenance=Provenance.of(folder),
-        comparisons=[comparison for comparison in comparisons if comparison],
+        findings=findings(spec, shown, largest),
         failures=_failures(folder),
         has_cooldown=bool((rows["branch"] == "cooldown").any()),
         collapses=collapses(rows),
@@ -180,24 +167,6 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
 
 def _by_task(test: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(value) for name, value in test.groupby("task")["value"].mean().items()}
-
-
-def _against(spec: StudySpec, rows: pd.DataFrame, line: CurriculumLine, initial: CurriculumLine) -> Comparison | None:
-    """Pair by seed, task and repetition, at the largest budget of the line."""
-    budget = max(line.at)
-    test = tasks.scores(spec, rows, "test").set_index(["seed", "task", "repetition"])
-    ours = test[test["run"].isin(line.runs) & (test["budget"] == budget)]["value"]
-    theirs = test[test["run"].isin(initial.runs)]["value"]
-    paired = (ours - theirs).dropna()
-    differences = paired.to_numpy()
-    if len(differences) < 2:
-        return None
-    mean = float(differences.mean())
-    error = float(stats.sem(differences))
-    half = error * float(stats.t.ppf(0.975, len(differences) - 1))
-    low, high = mean - half, mean + half
-    seeds = len({seed for seed, *_ in paired.index})
-    return Comparison(line.curriculum, budget, mean, low, high, len(differences), seeds)
 
 
 def _failures(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from curricula import InputError
 from study.collapses import Collapse, collapses
 from study.effects import Effect, effect, standardised, superiority
 from study.pairing import Arm, Pairs, paired
-from study.permutation import holm, paired_p
+from study.permutation import holm, least_p, paired_p
 from study.power import detectable, seeds_needed
 from study.published import Group, group_of
 
@@ -88,6 +88,8 @@ class Verdict:
         """Say it, with the numbers that it rests on."""
         found = self.effect
         counted = f"{found.tasks} task(s), {found.seeds} seed(s)"
+        if least_p(found.tasks, found.seeds) > ALPHA:  # not even if all agreed
+            return f"{self.a} against {self.b}: {found.mean:+.3f} {metric}, from too little to tell ({counted})."
         interval = f"95 % interval {found.low:+.3f} to {found.high:+.3f}"
         numbers = f"{found.mean:+.3f} {metric}, {interval}, adjusted p {self.p_holm:.2g}, {counted}"
         words = {

@@ -11,6 +11,7 @@ import pytest
 from curricula import InputError
 from study.claims import Claim, Support, claims
 from study.controls import Control, controls, in_words
+from study.pairing import Arm
 from study.runs import default_run
 from study.spec import StudySpec
 from study.spec_evaluation import CONTROLS
@@ -61,7 +62,7 @@ NAMES = ("constant", "long_spans", "often", "placebo_cm_gems", "cm_gems")
 def claim(scores: Mapping[str, float], names: tuple[str, ...] = NAMES, seeds: int = SEEDS) -> Claim:
     """Return the only claim of a study."""
     spec = study(*names)
-    (found,) = claims(spec, rows_of(spec, scores, seeds), BUDGET)
+    (found,), _ = claims(spec, rows_of(spec, scores, seeds), BUDGET)
     return found
 
 
@@ -172,6 +173,14 @@ def test_the_budget_is_that_which_was_measured() -> None:
     assert beside.missing == (Control.BUDGET,)
 
 
+def test_a_control_without_a_seed_in_common_is_missing() -> None:
+    spec = study(*NAMES)
+    rows = rows_of(spec, ALL)
+    rows.loc[rows["curriculum"] == "placebo_cm_gems", "seed"] += SEEDS
+    (found,), _ = claims(spec, rows, BUDGET)
+    assert found.missing == (Control.PLACEBO,)
+
+
 def test_a_placebo_has_the_arguments_of_its_curriculum() -> None:
     spec = study(*NAMES, "genemask")
     other = spec.model_copy(update={"curricula": {**spec.curricula, "placebo_cm_gems": {"span": 3}}})
@@ -188,18 +197,20 @@ def test_a_placebo_has_the_arguments_of_its_curriculum() -> None:
 
 def test_p_is_adjusted_over_the_claims_of_a_study() -> None:
     spec = study(*NAMES, "genemask")
-    found = claims(spec, rows_of(spec, {**ALL, "genemask": 0.5}), BUDGET)
+    shown = (Arm("often", BUDGET), Arm("constant", BUDGET)), (Arm("cm_gems", BUDGET), Arm("constant", BUDGET))
+    found, judged = claims(spec, rows_of(spec, {**ALL, "genemask": 0.5}), BUDGET, shown)
     assert {one.arm.curriculum for one in found} == {"cm_gems", "genemask"}
-    judged = [verdict for one in found for verdict in one.verdicts]
-    assert len(judged) == 7 + 6
+    assert len(judged) == 7 + 6 + 1
+    assert [(verdict.a, verdict.b) for verdict in judged[:2]] == list(shown)
+    assert set(found[0].verdicts) | set(found[1].verdicts) == set(judged) - {judged[0]}
     smallest = min(judged, key=lambda verdict: verdict.p)
-    assert smallest.p_holm == pytest.approx(13 * smallest.p)
+    assert smallest.p_holm == pytest.approx(14 * smallest.p)
 
 
 def test_nothing_is_claimed_where_nothing_was_scored() -> None:
     spec = study(*NAMES)
-    assert claims(spec, rows_of(spec, ALL), 4) == []
-    assert claims(spec, rows_of(spec, {"constant": 0.5, "long_spans": 0.5}), BUDGET) == []
+    assert claims(spec, rows_of(spec, ALL), 4) == ([], [])
+    assert claims(spec, rows_of(spec, {"constant": 0.5, "long_spans": 0.5}), BUDGET) == ([], [])
 
 
 def test_two_configurations_of_one_curriculum_are_refused() -> None:

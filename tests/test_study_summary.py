@@ -142,42 +142,21 @@ def test_the_speed_is_that_of_the_best_run_at_its_last_budget(summary: Summary) 
 
 
 def test_the_comparison_with_random_initialisation_pairs_seed_and_repetition(summary: Summary) -> None:
-    constant, linear = summary.comparisons
-    assert (constant.pairs, constant.seeds) == (6, 2)  # 0.3, 0.4, 0.4 with seed 0 and 0.4, 0.5, 0.5 with seed 1
-    assert constant.difference == pytest.approx(0.4166667)
-    half = 2.5705818 * 0.0752773 / 6**0.5  # Student's t with 5 degrees of freedom, standard deviation, pairs
-    assert (constant.low, constant.high) == (pytest.approx(0.4166667 - half), pytest.approx(0.4166667 + half))
-    assert (linear.pairs, linear.seeds, linear.difference) == (2, 1, pytest.approx(-0.05))
-    assert (linear.low, linear.high) == (pytest.approx(-0.05), pytest.approx(-0.05))
+    """Seed 0 is 0.3, 0.4, 0.4 above, seed 1 0.4, 0.5, 0.5: means of 0.3667 and 0.4667; Student's t is 12.706."""
+    constant, linear = summary.findings.initial
+    assert (constant.effect.tasks, constant.effect.seeds) == (1, 2)
+    assert constant.effect.mean == pytest.approx(0.4166667)
+    assert constant.effect.half_width == pytest.approx(12.7062 * 0.05, rel=1e-4)
+    assert (linear.effect.seeds, linear.effect.mean) == (1, pytest.approx(-0.05))
 
 
 def test_the_sentences_claim_what_was_shown(summary: Summary) -> None:
     said = sentences(summary)
     assert "After 6 steps under `constant` the validation loss is 1.40 nats a masked token; guessing" in said[0]
-    assert (
-        "under `constant` for 6 steps beat random initialisation (+0.417 MCC, 95 % interval +0.338 to +0.496, 6 "
-        in said[1]
-    )
-    assert (
-        "under `linear` for 2 steps against random initialisation: -0.050 MCC, from too little to tell (2 pairs, 1"
-        in said[2]
-    )
-    assert said[3].startswith("No claim is made that one curriculum beats another.")
-
-
-def test_an_interval_around_zero_is_not_a_difference(spec: StudySpec, tmp_path: Path) -> None:
-    around = [
-        ("constant-0", "constant", 0, 6, (0.5, 0.0), (0.5, 0.3), (0.5, 0.2)),
-        ("constant-1", "constant", 1, 6, (0.5, 0.3), (0.5, 0.2), (0.5, 0.3)),
-    ]
-    fill(tmp_path, [*TABLE[:2], *around])
-    assert "was not shown to differ from random initialisation" in sentences(summarise(spec, tmp_path))[1]
-
-
-def test_a_pretraining_that_hurt_is_said_to_have_hurt(spec: StudySpec, tmp_path: Path) -> None:
-    worse = [(f"linear-{seed}", "linear", seed, 6, (0.1, -0.1), (0.1, -0.1), (0.1, -0.2)) for seed in (0, 1)]
-    fill(tmp_path, [*TABLE[:2], *worse])
-    assert "under `linear` for 6 steps was worse than random initialisation" in sentences(summarise(spec, tmp_path))[1]
+    little = "from too little to tell (1 task(s), {} seed(s))."
+    assert said[1] == f"`constant` at 6 steps against `random_init`: +0.417 MCC, {little.format(2)}"
+    assert said[2] == f"`linear` at 2 steps against `random_init`: -0.050 MCC, {little.format(1)}"
+    assert said[3].startswith("No claim is made that one curriculum beats another: none but controls came to")
 
 
 def test_a_run_that_diverged_is_named(spec: StudySpec, tmp_path: Path) -> None:
@@ -191,7 +170,7 @@ def test_a_run_that_diverged_is_named(spec: StudySpec, tmp_path: Path) -> None:
 def test_one_pair_is_no_comparison(spec: StudySpec, tmp_path: Path) -> None:
     fill(tmp_path, [TABLE[0]])
     only = summarise(spec, tmp_path)
-    assert only.comparisons == []
+    assert only.findings.verdicts == []
     assert only.best is None
     assert outcome.key_numbers(only) == {
         "random_init_score": pytest.approx(0.1666667),
@@ -242,7 +221,7 @@ def test_what_needs_no_pretraining_is_a_line_of_its_own_and_never_the_best(spec:
     assert summary.best is not None
     assert summary.best.curriculum == "constant"
     assert [line.curriculum for line in summary.lines if not line.is_pretrained] == ["kmer_counts", "cnn", RANDOM_INIT]
-    assert {comparison.curriculum for comparison in summary.comparisons} == {"constant", "linear"}
+    assert {verdict.a.curriculum for verdict in summary.findings.initial} == {"constant", "linear"}
     said = " ".join(sentences(summary))
     best = "The best pretrained model (`constant`) is above"  # its mean is 0.633
     assert f"{best} `cnn`, which needs no pretraining, on 1 of 1 task(s)." in said

@@ -40,8 +40,9 @@ def test_a_comparison_by_hand() -> None:
     assert found.detectable == pytest.approx((4.302653 + 1.060660) * (0.005 / 6) ** 0.5, rel=1e-4)
     assert 0.25 <= found.p == found.p_holm < 1
     assert found.outcome is Outcome.NOT_SHOWN
-    assert found.sentence("MCC").startswith(
-        "`linear` at 600 steps was not shown to differ from `constant` at 600 steps (+0.150 MCC, 95 % interval +0.026 "
+    assert found.sentence("MCC") == (
+        "`linear` at 600 steps against `constant` at 600 steps: +0.150 MCC, from too little to tell "
+        "(3 task(s), 2 seed(s))."
     )
 
 

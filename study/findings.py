@@ -1,0 +1,84 @@
+"""What the scores of a study show: verdicts and claims, ranks over tasks, and what the control's score costs others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from curricula import InputError
+from study import tasks
+from study.claims import Claim, claims
+from study.pairing import Arm, have_pairs, task_means
+from study.ranks import Ranks, profiles, ranks
+from study.spec import CONTROL, RANDOM_INIT, StudySpec
+from study.store import PRETRAINING
+from study.time_to_target import Target, TimeToTarget, time_to_target
+from study.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that is said of the test scores of a study.
+
+    Attributes:
+        claims: On what came to the longest budget that any curriculum reached, controls left out.
+        initial: Every pretrained curriculum at its largest budget against random initialisation.
+        verdicts: These, and each comparison behind a claim; p is adjusted for all of them.
+        ranks: Of what came to that budget; None for one curriculum or one task.
+        profiles: Of the same.
+        times: To the control's score at its largest budget; that of the control itself is among them.
+    """
+
+    claims: list[Claim]
+    initial: list[Verdict]
+    verdicts: list[Verdict]
+    ranks: Ranks | None
+    profiles: pd.DataFrame | None
+    times: list[TimeToTarget]
+
+
+def findings(spec: StudySpec, rows: pd.DataFrame, largest: Mapping[str, int]) -> Findings:
+    """Find what the rows of a study show.
+
+    Args:
+        spec: Of the study.
+        rows: As `Store.rows` gives them, of one configuration of each curriculum.
+        largest: The largest budget, steps, at which each pretrained curriculum was scored in full.
+    """
+    if not largest:
+        return Findings([], [], [], None, None, [])
+    scored = tasks.scores(spec, rows, "test")
+    arms, initial = [Arm(name, budget) for name, budget in largest.items()], Arm(RANDOM_INIT, 0)
+    has_initial = bool((scored["curriculum"] == RANDOM_INIT).any())
+    also = [(arm, initial) for arm in arms if has_initial and have_pairs(scored, arm, initial)]
+    claimed, verdicts = claims(spec, rows, max(largest.values()), also)
+    means = _means(scored, [arm for arm in arms if arm.budget == max(largest.values())])
+    return Findings(
+        claims=claimed,
+        initial=[verdict for verdict in verdicts if (verdict.a, verdict.b) in also],
+        verdicts=verdicts,
+        ranks=None if means is None else ranks(means),
+        profiles=None if means is None else profiles(means),
+        times=_times(scored, rows[rows["task"] == PRETRAINING], largest),
+    )
+
+
+def _means(scored: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame | None:
+    """Return (tasks, curricula) means where there are two of each to be ranked."""
+    if len(arms) < 2 or not all(have_pairs(scored, arms[0], other) for other in arms[1:]):
+        return None
+    means = task_means(scored, arms)
+    return means.rename(columns=lambda arm: arm.curriculum) if len(means) > 1 else None
+
+
+def _times(scored: pd.DataFrame, pretraining: pd.DataFrame, largest: Mapping[str, int]) -> list[TimeToTarget]:
+    if CONTROL not in largest:
+        return []
+    target = Target.of_arm(scored, Arm(CONTROL, largest[CONTROL]))
+    rows, found = pd.concat([scored, pretraining]), []
+    for name in largest:
+        try:
+            found.append(time_to_target(rows, name, target))
+        except InputError:  # no task and seed has a score at every budget: the study is not done yet
+            continue
+    return found

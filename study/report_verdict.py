@@ -1,0 +1,142 @@
+"""The verdict as tables and pictures of a report."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from study.figures import COLOURS, LAYOUT, style_numbers, style_of
+from study.findings import Findings
+from study.ranks import Ranks
+from study.spec import CONTROL
+from study.summary import Summary
+from study.time_to_target import SpeedUp, TimeToTarget, speed_up
+from study.verdict import Verdict
+
+_OPEN = "?"
+_NAMES = {
+    "masked_tokens": "masked tokens",
+    "flops": "model FLOPs",
+    "gpu_hours": "GPU-hours",
+    "worker_hours": "worker-hours",
+}
+
+
+def verdict_table(found: Findings) -> list[dict[str, str]]:
+    """Return a line for each comparison, by column."""
+    return [_verdict(verdict) for verdict in found.verdicts]
+
+
+def _verdict(verdict: Verdict) -> dict[str, str]:
+    found = verdict.effect
+    return {
+        "compared": f"{verdict.a} against {verdict.b}".replace("`", "").replace(" steps", ""),
+        "verdict": verdict.outcome.value,
+        "difference": f"{found.mean:+.3f}",
+        "95 % interval": "none" if math.isinf(found.low) else f"{found.low:+.3f} to {found.high:+.3f}",
+        "p": f"{verdict.p_holm:.2g}",
+        "in SDs": _number(verdict.standardised, "+.2f"),
+        "pairs won": f"{verdict.superiority:.0%}",
+        "detectable": _number(verdict.detectable, ".3f"),
+        "more seeds": "∞" if math.isinf(verdict.more_seeds) else _number(verdict.more_seeds, ".0f"),
+        "tasks x seeds": f"{found.tasks} x {found.seeds}"
+        + (f" (without {verdict.left_out})" if verdict.left_out else ""),
+    }
+
+
+def _number(value: float, form: str) -> str:
+    return _OPEN if not math.isfinite(value) else f"{value:{form}}"
+
+
+def time_table(found: Findings) -> list[dict[str, tuple[str, str]]]:
+    """Return what each curriculum needs to reach the score of the control, and the interval, by column."""
+    times = {time.curriculum: time for time in found.times}
+    costs = dict.fromkeys(cost for time in times.values() for cost in time.reached)
+    if "gpu_hours" in costs:  # where there are GPUs their hours are what counts, as in the table of costs
+        costs.pop("worker_hours", None)
+    return [
+        {
+            "curriculum": (name, ""),
+            **{_NAMES.get(cost, cost): _reach(time, cost) for cost in costs},
+            "times fewer steps": _factor(speed_up(time, times[CONTROL])) if name != CONTROL else ("", ""),
+        }
+        for name, time in times.items()
+    ]
+
+
+def _reach(time: TimeToTarget, cost: str) -> tuple[str, str]:
+    if cost not in time.reached:
+        return "", ""
+    reached, low, high = time.reached[cost], time.earliest[cost], time.latest[cost]
+    return _bounds(reached.at_least, reached.at_most), f"{_short(low.at_least)} to {_short(high.at_most)}"
+
+
+def _factor(found: SpeedUp) -> tuple[str, str]:
+    return _bounds(found.at_least, found.at_most), f"{_short(found.low)} to {_short(found.high)}"
+
+
+def _bounds(least: float, most: float) -> str:
+    """Return a number, or on which side of another it lies."""
+    if least == most:
+        return _short(least)
+    if math.isinf(most):
+        return f"> {_short(least)}" if least else _OPEN
+    return f"≤ {_short(most)}"
+
+
+def _short(value: float) -> str:
+    if math.isinf(value):
+        return "∞"
+    return f"{value:,.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
+
+
+def pictures(summary: Summary) -> dict[str, go.Figure]:
+    """Return the pictures of ranks and profiles, where there are several curricula and tasks."""
+    found = summary.findings
+    if found.ranks is None or found.profiles is None:
+        return {}
+    return {"ranks": _critical_difference(found.ranks), "profiles": _profiles(found.profiles, style_numbers(summary))}
+
+
+def _critical_difference(ranks: Ranks) -> go.Figure:
+    """Draw average ranks on a line, and a bar over each set that lies within the critical difference."""
+    names, values = list(ranks.average), list(ranks.average.values())
+    figure = go.Figure(
+        go.Scatter(x=values, y=names, mode="markers+text", text=[f"{value:.2f}" for value in values], showlegend=False)
+    )
+    figure.update_traces(textposition="middle right", marker={"size": 11, "color": COLOURS[0]}, cliponaxis=False)
+    for number, bar in enumerate(ranks.alike):
+        ends = [ranks.average[bar[0]], ranks.average[bar[-1]]]
+        figure.add_trace(
+            go.Scatter(
+                x=ends,
+                y=[1 + number] * 2,
+                yaxis="y2",
+                mode="lines",
+                line={"width": 6, "color": COLOURS[1]},
+                name=f"not told apart: {', '.join(bar)}",
+                showlegend=False,
+                hoverinfo="name",
+            )
+        )
+    bars = len(ranks.alike)
+    figure.update_layout(
+        **{**LAYOUT, "height": 170 + 34 * len(names)},
+        xaxis={"title": "average rank over tasks (1 is best)", "range": [0.9, len(names) + 0.2]},
+        yaxis={"autorange": "reversed", "automargin": True, "domain": [0, 0.75]},
+        yaxis2={"visible": False, "domain": [0.8, 1], "range": [0, bars + 1]},
+    )
+    return figure
+
+
+def _profiles(profiles: pd.DataFrame, numbers: Mapping[str, int]) -> go.Figure:
+    figure = go.Figure()
+    for name in profiles:
+        line = {**style_of(numbers[str(name)])["line"], "shape": "hv"}
+        shares = profiles[name].to_list()
+        figure.add_trace(go.Scatter(x=profiles.index.to_list(), y=shares, name=str(name), line=line, mode="lines"))
+    figure.update_layout(**{**LAYOUT, "margin": {**LAYOUT["margin"], "t": 60}})
+    figure.update_xaxes(title_text="distance to the best of a task")
+    figure.update_yaxes(title_text="share of the tasks", range=[0, 1.02])
+    return figure
