@@ -12,7 +12,20 @@ from study.store import PRETRAINING
 
 BASELINE = "baseline"  # the role of what has no seeds, because this study does not pretrain it
 _ONE_EACH = ("split", "fidelity", "parameters")
-_COLUMNS = ("curriculum", "budget", "role", "seed", "task", "repetition", "metric", "value", *_ONE_EACH)
+_COLUMNS = (
+    "study",
+    "run",
+    "branch",
+    "curriculum",
+    "budget",
+    "role",
+    "seed",
+    "task",
+    "repetition",
+    "metric",
+    "value",
+    *_ONE_EACH,
+)
 
 
 @dataclass(frozen=True, order=True)

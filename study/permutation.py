@@ -11,8 +11,8 @@ d = a(task) + b(seed) + e. Under "no difference" each part is as likely up as do
 So whole tasks are flipped, and to each flip is added a draw of what seeds may share: normal, with the variance that
 the mean square of seeds leaves open (that mean square x degrees of freedom / a chi-square draw, less the mean square of
 the rest: a generalised pivot, Weerahandi, JASA 88, 1993). With few seeds such draws have long tails, as they must. The
-p is never below that of the flips alone. In simulations with 2 to 10 seeds it was below 0.05 in at most 5 % of null
-studies, whatever the seeds shared: `python -m tests.benchmarks.verdict`.
+p is never below that of the flips alone. In simulations with 2 to 12 seeds it was at most 0.05 in no more than 5 % of
+the null studies, whatever the seeds shared; with few seeds in fewer: `python -m tests.benchmarks.verdict`.
 """
 
 import functools

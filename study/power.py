@@ -1,6 +1,7 @@
 """What a comparison could have found: the smallest detectable difference, and the seeds that would find a smaller one.
 
-Variances of tasks, seeds and the rest come from the observed differences, so all of this is an estimate itself.
+Variances of tasks, seeds and the rest come from the observed differences, so all of this is an estimate itself. It goes
+by the interval; a p that is adjusted for many comparisons, or rests on two or three seeds, asks for more.
 """
 
 import math

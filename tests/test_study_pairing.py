@@ -56,6 +56,7 @@ def test_a_seed_that_lacks_a_task_costs_the_fewest_pairs() -> None:
         ([[1, 1, 1], [1, 1, 1]], (2, 3)),
         ([[1, 1, None], [1, 1, None], [1, 1, 1]], (3, 2)),
         ([[1, None], [None, 1]], (1, 1)),
+        ([[1, 1, None, None], [1, None, 1, None], [1, None, None, 1]], (3, 1)),  # what all tasks have
         ([[1, None], [1, 1]], (1, 2)),  # 2 x 1 is as large, but would say nothing of other seeds
     ],
 )

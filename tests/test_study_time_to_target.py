@@ -57,6 +57,22 @@ def test_the_interval_by_hand() -> None:
     assert found.latest["steps"].at_most == pytest.approx(1_000 * 10 ** (0.7353 / 0.8353), rel=1e-3)
 
 
+def test_a_number_is_reached_by_the_mean_over_tasks_however_far_apart_they_lie() -> None:
+    """Tasks lie 0.6 apart; the seeds' means over both agree at each budget, so there is no doubt."""
+    rows = pd.concat(
+        [
+            curve("linear", [0, 0.1], [0.1, 0.2], [0.3, 0.4]),
+            curve("linear", [0.6, 0.5], [0.7, 0.6], [0.9, 0.8], task="t"),
+        ]
+    )
+    rows = rows.drop_duplicates(["budget", "task", "seed", "metric"])
+    found = time_to_target(rows, "linear", Target.of_number(0.5))
+    assert found.gaps[1_000].mean == pytest.approx(-0.1)
+    assert found.gaps[1_000].half_width == pytest.approx(0)
+    assert found.earliest["steps"].at_most == pytest.approx(10**3.5)
+    assert found.latest["steps"].at_most == pytest.approx(10**3.5)
+
+
 def test_never_reached() -> None:
     found = time_to_target(curve("linear", [0.3], [0.4], [0.6]), "linear", Target.of_number(0.7))
     assert found.reached["steps"] == Reach(10_000, math.inf)
@@ -180,6 +196,24 @@ def test_speed_ups_by_hand() -> None:
     assert exact["early"] == (0.0, 10**-1.5)
     assert found["fast"].low == pytest.approx(0.1)
     assert found["fast"].high == pytest.approx(0.1)
+
+
+def test_a_speed_up_has_the_ends_of_both_intervals() -> None:
+    """`linear` as in the interval by hand, from L to H; `fast` after 10 ** 2.5 steps without a doubt."""
+    table = {"linear": ([0.3, 0.3], [0.35, 0.45], [0.6, 0.6]), "fast": ([0.4, 0.4], [0.6, 0.6], [0.6, 0.6])}
+    rows = pd.concat([curve(name, *scores) for name, scores in table.items()])
+    linear, fast = (time_to_target(rows, name, Target.of_number(0.5)) for name in table)
+    low, high = 100 * 10 ** (0.2 / 0.7353), 1_000 * 10 ** (0.7353 / 0.8353)
+    slower, faster = speed_up(linear, fast), speed_up(fast, linear)
+    assert (slower.low, slower.high) == (
+        pytest.approx(10**2.5 / high, rel=1e-3),
+        pytest.approx(10**2.5 / low, rel=1e-3),
+    )
+    assert (faster.low, faster.high) == (
+        pytest.approx(low / 10**2.5, rel=1e-3),
+        pytest.approx(high / 10**2.5, rel=1e-3),
+    )
+    assert faster.low < faster.at_least == faster.at_most < faster.high
 
 
 def test_two_bounds_tell_nothing_or_one_side() -> None:
