@@ -18,7 +18,7 @@ def measures(
 
     Args:
         reached: The budget, of all workers; `parts` of the state and the memory are those of the first worker.
-        workers: The group that trained.
+        workers: The group that reached the budget.
         cluster: How many GPUs a worker holds, and its price.
         autocast: Type of the matrix products where it is not fp32.
 
@@ -27,7 +27,7 @@ def measures(
         speed, and its metrics are left out; money is left out where no price is set.
     """
     state, narrow, wide = reached.state, reached.validation.narrow, reached.validation.wide
-    worker_hours = workers.count * state.seconds / 3600
+    worker_hours = state.worker_seconds / 3600
     values = {
         "validation_loss": narrow.loss,
         "validation_perplexity": narrow.perplexity,
@@ -53,7 +53,7 @@ def _speed(reached: Reached, workers: Workers, autocast: torch.dtype | None) -> 
     state = reached.state
     best = peak(workers.device, "bf16" if autocast is torch.bfloat16 else "fp32").flops_per_second
     return {
-        "mfu": state.flops / (state.seconds * workers.count * best),
+        "mfu": state.flops / (state.worker_seconds * best),
         "peak_flops": best,
         "tokens_per_second": state.tokens / state.seconds,
         "masked_tokens_per_second": state.masked_tokens / state.seconds,

@@ -20,6 +20,7 @@ STATE = TrainingState(
     masked_tokens=120,
     flops=1.5e9,
     parts={"mask": 0.25},
+    worker_seconds=3.0,
 )
 
 
@@ -52,6 +53,14 @@ def test_model_optimiser_and_state_come_back(tmp_path):
         assert torch.equal(mine, loaded)
         for key in ("step", "exp_avg", "exp_avg_sq"):
             assert torch.equal(optimiser.state[mine][key], other_optimiser.state[loaded][key])
+
+
+def test_a_checkpoint_that_knows_one_time_only_is_of_one_worker(tmp_path):
+    folder = save(tmp_path, state=STATE)
+    raw = json.loads((folder / "state.json").read_text())
+    del raw["worker_seconds"]
+    (folder / "state.json").write_text(json.dumps(raw))
+    assert checkpoint.load(folder, *trained(1), "abc").worker_seconds == STATE.seconds
 
 
 def test_a_checkpoint_is_plain_files_that_explain_themselves(tmp_path):

@@ -47,7 +47,7 @@ def weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
 
 
 def numbers(reached: Reached) -> tuple:
-    state = dataclasses.replace(reached.state, seconds=0.0, parts={})
+    state = dataclasses.replace(reached.state, seconds=0.0, worker_seconds=0.0, parts={})
     return state, reached.validation, reached.branch
 
 
@@ -141,10 +141,10 @@ def test_a_damaged_checkpoint_is_refused(settings, loaded, tmp_path):
         run(settings, loaded, tmp_path, [1])
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused(settings, loaded, tmp_path):
-    three = Workers(rank=0, count=3, device=torch.device("cpu"))
-    with pytest.raises(InputError, match="`batch` must be a multiple of the workers, but got batch=8, workers=3"):
-        next(pretrain(settings, loaded, [1], tmp_path, three))
+def test_more_workers_than_rows_are_refused(settings, loaded, tmp_path):
+    nine = Workers(rank=0, count=9, device=torch.device("cpu"))
+    with pytest.raises(InputError, match="`batch` must have a row for each worker, but got batch=8, workers=9"):
+        next(pretrain(settings, loaded, [1], tmp_path, nine))
 
 
 def test_a_diverging_run_stops_with_its_step_and_the_last_good_checkpoint(settings, loaded, tmp_path):

@@ -1,4 +1,4 @@
-"""1, 2 and 4 workers train on the same windows under the same masks, to the same losses."""
+"""1, 2, 3 and 4 workers train on the same windows under the same masks, to the same losses."""
 
 import dataclasses
 import itertools
@@ -75,6 +75,8 @@ def train(
         "evaluations": [[entry.step, entry.perplexity] for entry in reached[-1].state.evaluations],
         "tokens": [reached[-1].state.tokens, reached[-1].state.masked_tokens],
         "flops": reached[-1].state.flops,
+        "seconds": reached[-1].state.seconds,
+        "worker_seconds": reached[-1].state.worker_seconds,
         "weights": {name: float(p.detach().double().norm()) for name, p in reached[-1].model.named_parameters()},
         "gathered": workers.gather(workers.rank),
         "sum": float(workers.sum(torch.tensor(workers.rank + 1.0))),
@@ -135,7 +137,7 @@ def alone(prepared, sampling, tmp_path_factory) -> dict[str, Any]:
     return told
 
 
-@pytest.fixture(scope="module", params=[2, 4], ids=["2 workers", "4 workers"])
+@pytest.fixture(scope="module", params=[2, 3, 4], ids=["2 workers", "3, of unequal shares", "4 workers"])
 def together(request, prepared, sampling, tmp_path_factory) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("together")
     told = train_together(request.param, prepared, out, sampling=sampling)
@@ -194,8 +196,11 @@ def test_another_number_of_workers_goes_on_within_rounding(prepared, tmp_path):
     for folder in (whole, changed):
         folder.mkdir()
     (alone,) = train_together(1, prepared, whole)
-    train_together(2, prepared, changed, until=FIRST)
+    (before, _) = train_together(2, prepared, changed, until=FIRST)
     (after,) = train_together(1, prepared, changed)
+    assert alone["worker_seconds"] == alone["seconds"]
+    assert before["worker_seconds"] == 2 * before["seconds"]
+    assert after["worker_seconds"] == pytest.approx(after["seconds"] + before["seconds"], rel=0.2)
     assert len(after["seen"]) == STEPS - FIRST
     assert after["seen"][0]["inputs"] == alone["seen"][FIRST]["inputs"]
     assert after["validation"] == pytest.approx(alone["validation"], abs=1e-5)

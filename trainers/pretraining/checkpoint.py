@@ -35,6 +35,7 @@ class TrainingState:
         masked_tokens: Of these, the ones to answer.
         flops: Operations that the model needs for them, forward and backward; see `trainers.pretraining.flops`.
         parts: Where the first worker's seconds went; see `trainers.pretraining.clock`.
+        worker_seconds: The wall time times the workers, whose number may have changed on the way.
     """
 
     step: int
@@ -45,6 +46,7 @@ class TrainingState:
     masked_tokens: int
     flops: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)
+    worker_seconds: float = 0.0
 
 
 def folder_of(root: Path, step: int) -> Path:
@@ -191,6 +193,7 @@ def load(folder: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer,
         if f"{name}|step" in moments:
             optimiser.state[parameter] = {key: moments[f"{name}|{key}"].to(parameter.device) for key in _MOMENTS}
     evaluations = tuple(Evaluation(**entry) for entry in raw.pop("evaluations"))
+    raw.setdefault("worker_seconds", raw["seconds"])  # one written before the number of workers could change
     return TrainingState(**raw, evaluations=evaluations)
 
 

@@ -1,5 +1,6 @@
 """Gradients of a step: passes over a rank's rows that add up, on one worker or on many."""
 
+import math
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 
@@ -31,7 +32,7 @@ class Compute:
         self, model: PreTrainedModel, settings: PretrainSettings, execution: Execution, workers: Workers, clock: Clock
     ) -> None:
         self._workers, self._clock = workers, clock
-        self._asked = execution.micro_batch
+        self._asked, self._batch = execution.micro_batch, settings.batch
         self._rows = None if execution.micro_batch == "auto" else execution.micro_batch
         if execution.activation_checkpointing:
             model.activation_checkpointing_enable()
@@ -51,7 +52,8 @@ class Compute:
         Raises:
             InputError: fewer rows fit than were asked for, or none.
         """
-        rows = min(len(share.lengths), self._rows or len(share.lengths))
+        most = math.ceil(self._batch / self._workers.count)  # of any rank: all try the same numbers, and give up at one
+        rows = min(most, self._rows or most)
         self._take(rows, memory.most_that_fit(rows, lambda n: self._attempt(share, n), self._workers), share)
 
     def gradients(self, share: Share, masked: torch.Tensor) -> torch.Tensor:

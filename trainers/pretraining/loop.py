@@ -93,15 +93,15 @@ def pretrain(
         has_notice: Asked on every rank at each step: whether this process will be ended soon.
 
     Raises:
-        InputError: the batch cannot be shared out, a pass does not fit into memory, or a checkpoint of other settings
-            lies in `folder`.
+        InputError: there are fewer rows than workers, a pass does not fit into memory, or a checkpoint of other
+            settings lies in `folder`.
         FloatingPointError: the loss is no longer finite, or far above that of guessing.
         OSError: a checkpoint cannot be written.
         PreemptedError: a worker had notice, and a checkpoint lies at the step where all of them left.
     """
-    if settings.batch % workers.count:
+    if settings.batch < workers.count:
         raise InputError(
-            f"`batch` must be a multiple of the workers, but got batch={settings.batch}, workers={workers.count}"
+            f"`batch` must have a row for each worker, but got batch={settings.batch}, workers={workers.count}"
         )
     loop = _Loop(settings, data, workers, execution, on_step, Notice(workers, has_notice))
     keep = {budget for budget in budgets if fork_of(settings, budget) == budget}
@@ -161,12 +161,18 @@ class _Loop:
             if is_due or self.step % EVERY == 0:
                 self._watch.look(self.step, self._last_good)
             if is_due:
-                self._seconds += time.perf_counter() - started_at
-                started_at = time.perf_counter()
+                started_at = self._count_time(started_at)
                 self._save(root, keep)
             if leaves:
                 raise PreemptedError(self.step)
-        self._seconds += time.perf_counter() - started_at
+        self._count_time(started_at)
+
+    def _count_time(self, since: float) -> float:
+        """Count the seconds since a moment, of one worker and of all: the next ones may be fewer. Return the moment."""
+        now = time.perf_counter()
+        self._seconds += now - since
+        self._worker_seconds += self._workers.count * (now - since)
+        return now
 
     def _resume(self, root: Path, most: int, is_branch: bool) -> None:
         """Find the state to go on from; the trunk knows nothing of what happened on a branch."""
@@ -200,7 +206,8 @@ class _Loop:
 
     def _go_to(self, state: TrainingState) -> None:
         self._state = state
-        self.step, self._evaluations, self._seconds = state.step, state.evaluations, state.seconds
+        self.step, self._evaluations = state.step, state.evaluations
+        self._seconds, self._worker_seconds = state.seconds, state.worker_seconds
         self._counted = torch.zeros(4, dtype=torch.int64, device=self._workers.device)  # since then, as Share.counts
         self._clock.restart(state.parts)
 
@@ -217,6 +224,7 @@ class _Loop:
             before.masked_tokens + masked,
             before.flops + self._flops.step(read, squared, masked),
             self._clock.seconds(),
+            self._worker_seconds,
         )
 
     def _save(self, root: Path, keep: set[int]) -> None:

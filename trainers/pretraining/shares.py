@@ -42,9 +42,8 @@ class Shares:
     def _made(self, step: int, evaluations: Evaluations, clock: Clock) -> Share:
         settings, workers = self._settings, self._workers
         with clock.part("data"):
-            size = settings.batch // workers.count
-            first = step * settings.batch + workers.rank * size
-            samples_B = torch.arange(first, first + size)
+            first, past = (settings.batch * rank // workers.count for rank in (workers.rank, workers.rank + 1))
+            samples_B = step * settings.batch + torch.arange(first, past)
             samples = self._data.training.sample(settings.seed, samples_B)
             is_host_encoded = self._data.tokenizer.kind == "bpe"  # the copy of its tokens is what travels
             bases_BL = samples.bases_BL if is_host_encoded else on(workers.device, samples.bases_BL)
