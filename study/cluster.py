@@ -33,6 +33,8 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TOKENIZERS_PARALLELISM": "false",
 }
+# room was found before: where it is gone again, it is looked for anew
+_ELASTIC = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60"}
 _ALONE = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}  # a process a group, to ask for drained nodes: there is but one
 
 
@@ -141,23 +143,39 @@ def _fits(spec: ClusterSpec) -> bool:
         return False
 
 
+def needs(spec: ClusterSpec) -> dict[str, float]:
+    """Return what a worker needs, by kind of resource."""
+    kinds = {"CPU": spec.cpus_per_worker, "GPU": spec.gpus_per_worker}
+    return {kind: amount for kind, amount in kinds.items() if amount}
+
+
 def trials_at_once(spec: ClusterSpec, available: dict[str, float]) -> int:
     """Return how many trials fit, at most as many as the spec allows.
 
+    Trials count with all their workers, even where they could do with fewer: so each has all of them while all nodes
+    are there, and of a cluster that is short of nodes each can have at least a share; see `study.room`.
+
     Raises:
-        InputError: not even one fits. Ray would wait for ever.
+        InputError: not even one fits, with its fewest workers. Ray would wait for ever.
     """
-    fits = math.inf
-    wanted = {"CPU": spec.workers * spec.cpus_per_worker, "GPU": spec.workers * spec.gpus_per_worker}
-    for kind, amount in wanted.items():
-        if amount > available[kind]:
+    fits, key = math.inf, "workers" if spec.min_workers is None else "min_workers"
+    for kind, need in needs(spec).items():
+        if spec.fewest * need > available[kind]:
             raise InputError(
-                f"a trial must fit the cluster, but cluster.workers={spec.workers} x "
-                f"{amount / spec.workers:g} {kind} a worker = {amount:g} {kind}s, and there are {available[kind]:g}"
+                f"a trial must fit the cluster, but cluster.{key}={spec.fewest} x {need:g} {kind} a worker = "
+                f"{spec.fewest * need:g} {kind}s, and there are {available[kind]:g}"
             )
-        if amount:
-            fits = min(fits, available[kind] // amount)
+        fits = min(fits, available[kind] // (spec.workers * need))
     return max(1, min(int(fits), spec.concurrent_trials or int(fits)))
+
+
+def room(spec: ClusterSpec) -> int:
+    """Return how many workers the nodes that are there can hold, whoever holds what now."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    each = needs(spec).items()
+    return sum(min(int(node.get(kind, 0.0) / need + 1e-6) for kind, need in each) for node in nodes)
 
 
 def _dashboard() -> dict[str, Any]:
@@ -192,7 +210,8 @@ def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator
         InputError: a trial does not fit, or the cluster does not answer.
     """
     is_local = "RAY_ADDRESS" not in os.environ
-    for name, value in (_ENVIRONMENT | ({**_loopback(), **_ALONE} if is_local else {})).items():
+    environment = _ENVIRONMENT | (_ELASTIC if spec.is_elastic else {})
+    for name, value in (environment | ({**_loopback(), **_ALONE} if is_local else {})).items():
         os.environ.setdefault(name, value)
     if is_local:
         trials_at_once(spec, capacity())  # before anything is started
@@ -202,7 +221,7 @@ def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator
     if is_local:
         options |= {"address": "local", "num_cpus": local_cpus(), **_dashboard()}
     else:
-        options |= {"runtime_env": {"env_vars": _ENVIRONMENT}}
+        options |= {"runtime_env": {"env_vars": environment}}
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -225,7 +225,9 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = ru
     try:
         with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster, reporter.say) as at_once:
             tracker.start()
-            held = sessions.recorded(spec.folder(), at_once * spec.cluster.workers)
+            held = sessions.recorded(
+                spec.folder(), lambda: min(at_once * spec.cluster.workers, cluster.room(spec.cluster))
+            )
             watched = head.watched(cluster.head(), lambda: _lost(spec, reporter))
             with held, watched, reporter.shown(), tracker.watching():
                 Study(spec, at_once, reporter, tracker, trial).run_all()

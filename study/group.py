@@ -5,9 +5,10 @@
                   ◄─ report-0-100.json, report-0-200.json ... ◄───────────── (rank 0) one a budget
                   ◄─ done-0 ◄──────────────────────────────────────────────── (rank 0)
             Vigil ◄─ heart-0, heart-1 ... ◄────────────────────────────────── each, once a second; see `study.heart`
+             Room ── leave ─────────────────────────────────────────────────► at a checkpoint, all do; see `study.room`
     Group.do(next run) ── request-1.json ─────────────────────────────────► ...
 
-Files, because the study's folder is shared by all nodes anyway, and because a group that Ray starts again after a
+Files, because the study's folder is shared by all nodes anyway, and because a group that is started again after a
 failure finds on the desk what it was doing.
 """
 
@@ -22,9 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from study import notice
-from study.heart import Heart, Vigil, kill_on_its_node
+from study.cluster import needs
+from study.disk import is_full
+from study.heart import Heart, Vigil, forget_all, kill_on_its_node
 from study.leftovers import Leftovers
 from study.messages import leave_notice
+from study.room import Room
 from study.runs import Run
 from study.spec import StudySpec
 from trainers.files import replacing
@@ -49,9 +53,10 @@ class Group:
         self._requests = 0
         self._error: BaseException | None = None
         self._cluster = StudySpec.model_validate_json(spec_json).cluster
-        say = functools.partial(leave_notice, folder)
-        self._vigil = Vigil(self._desk, self._cluster.hang_timeout_s, kill_on_its_node, say)
+        self._say = functools.partial(leave_notice, folder)
+        self._vigil = Vigil(self._desk, self._cluster.hang_timeout_s, kill_on_its_node, self._say)
         self._leftovers = Leftovers(self._desk)
+        self._room = Room(self._desk, self._cluster)
         self._thread = threading.Thread(target=self._fit, name="group", daemon=True)
         self._thread.start()
 
@@ -89,65 +94,66 @@ class Group:
                 return
             self._vigil.look()
             self._leftovers.look()
+            self._room.look()
             time.sleep(_LOOK_S)
 
     def _fit(self) -> None:
-        """Run one group after the other: one that had notice of its end leaves, and that is no failure."""
-        folder = self.identity[1]
+        """Run one group after the other: one that was told to leave has not failed, nor one whose node was lost."""
+        from ray.train import TrainingFailedError
+
+        failures, before, has_failed = 0, 0, False
         try:
             for attempt in itertools.count():
-                left_at = self._trainer(attempt).fit().return_value
-                if left_at is None:
-                    raise RuntimeError("the group of DDP workers ended before its work")
-                leave_notice(
-                    folder, f"a worker had notice: all left at step {left_at}, and another group goes on there"
-                )
+                workers = self._room.take(anew=has_failed)
+                if before not in (0, workers):
+                    self._say(f"workers of the trial from here on: {workers} instead of {before}")
+                before = workers
+                try:
+                    self._work(attempt, workers)
+                    has_failed = False
+                except TrainingFailedError as error:
+                    failures, has_failed = failures + 1, True
+                    if is_full(error) or failures > self._cluster.max_failures + self._room.lost_nodes():
+                        raise
         except BaseException as error:  # handed over to the thread that waits for the group
             self._error = error
+        finally:
+            self._room.close()
 
-    def _trainer(self, attempt: int) -> Any:
+    def _work(self, attempt: int, workers: int) -> None:
+        """Run a group until it leaves."""
+        forget_all(self._desk)
+        left_at = self._trainer(attempt, workers).fit().return_value
+        if left_at is None:
+            raise RuntimeError("the group of DDP workers ended before its work")
+        why = "there is room for another number of workers" if self._room.call.exists() else "a worker had notice"
+        self._say(f"{why}: all left at step {left_at}, and another group goes on there")
+
+    def _trainer(self, attempt: int, workers: int) -> Any:
         from ray.train.torch import TorchTrainer
         from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
 
         from study.process_group import NodeTorchConfig
 
         spec_json, folder = self.identity
-        cluster = self._cluster
-        resources = {"CPU": cluster.cpus_per_worker}
-        if cluster.gpus_per_worker:
-            resources["GPU"] = cluster.gpus_per_worker
+        cluster, paths = self._cluster, {"folder": folder, "desk": self._desk, "call": self._room.call}
         return TorchTrainer(
             _serve,
-            train_loop_config={"spec": spec_json, "folder": str(folder), "desk": str(self._desk)},
+            train_loop_config={"spec": spec_json} | {name: str(path) for name, path in paths.items()},
             torch_config=NodeTorchConfig(
                 backend="nccl" if cluster.gpus_per_worker else "gloo", timeout_s=_GROUP_TIMEOUT_S
             ),
             scaling_config=ScalingConfig(
-                num_workers=cluster.workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=resources
+                num_workers=workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=needs(cluster)
             ),
             run_config=RunConfig(
                 name=f"group-{self._desk.name}-{attempt}",
                 storage_path=str(folder / "scratch" / "train"),
-                callbacks=[_no_retry(), notice.listening()],
-                failure_config=FailureConfig(
-                    max_failures=cluster.max_failures, controller_failure_limit=cluster.max_failures
-                ),
+                callbacks=[notice.listening()],
+                # none is left to Ray: the next group may have another number of workers
+                failure_config=FailureConfig(max_failures=0, controller_failure_limit=0, max_preemption_failures=0),
             ),
         )
-
-
-def _no_retry() -> Any:
-    """Return what keeps Ray from starting a group again that found the disk full."""
-    from ray.train import UserCallback
-
-    from study.disk import DiskFullError, is_full
-
-    class NoRetry(UserCallback):  # type: ignore[misc]  # Ray has no types for mypy
-        def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-            if any(is_full(str(error)) for error in worker_exceptions.values()):
-                raise DiskFullError("disk is full")
-
-    return NoRetry()
 
 
 def _serve(config: dict[str, Any]) -> int:
@@ -166,7 +172,8 @@ def _serve(config: dict[str, Any]) -> int:
     set_threads(spec)
     workers = Workers.current(ray.train.torch.get_device())
     desk, folder = Path(config["desk"]), Path(config["folder"])
-    with Heart(desk, workers.rank, ray.get_runtime_context().get_node_id()) as heart:
+    look = functools.partial(notice.look_for, Path(config["call"]))
+    with Heart(desk, workers.rank, ray.get_runtime_context().get_node_id(), look) as heart:
         try:
             serve(desk, workers, functools.partial(work, spec, folder, workers, heart))
         except PreemptedError as left:

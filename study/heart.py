@@ -59,8 +59,16 @@ class Sign:
 class Heart:
     """Beats for this process as long as its block lasts."""
 
-    def __init__(self, desk: Path, rank: int, node: str) -> None:
-        self._path = desk / f"heart-{rank}"
+    def __init__(self, desk: Path, rank: int, node: str, on_beat: Callable[[], None] = lambda: None) -> None:
+        """Be ready to beat.
+
+        Args:
+            desk: Of the group.
+            rank: Of this process.
+            node: Ray's name of its node.
+            on_beat: Called with each beat, by the thread of its own.
+        """
+        self._path, self._on_beat = desk / f"heart-{rank}", on_beat
         born = psutil.Process().create_time()
         self._who = Sign(rank, os.getpid(), born, node, socket.gethostname())
         self._beats = self._steps = self._step = 0
@@ -88,6 +96,7 @@ class Heart:
 
     def _beat_on(self) -> None:
         while True:
+            self._on_beat()
             self._beats += 1
             told = {"beats": self._beats, "steps": self._steps, "step": self._step, "trains": self._trains}
             line = json.dumps(asdict(self._who) | told).encode().ljust(_LENGTH)
@@ -136,8 +145,10 @@ class Vigil:
         if not self._timeout_s or time.monotonic() - self._looked_at < self._every_s:
             return
         self._looked_at = time.monotonic()
-        for path in self._desk.glob(HEARTS):
+        signs = list(self._desk.glob(HEARTS))
+        for path in signs:
             self._see(path)
+        self._seen = {path.name: self._seen[path.name] for path in signs if path.name in self._seen}
         limit = math.ceil(self._timeout_s / self._every_s)
         silent = [seen.sign for seen in self._seen.values() if seen.silent >= limit]
         # later, since all the others wait for a silent one, and would seem to be as guilty
@@ -169,6 +180,12 @@ class Vigil:
         if ended:
             self._say(f"hung: {'; '.join(ended)}: killed, the group starts again from its last checkpoint")
         self._seen.clear()
+
+
+def forget_all(desk: Path) -> None:
+    """Remove the signs of a group that is gone: the next one may have fewer ranks, and nobody is to miss the others."""
+    for path in desk.glob(HEARTS):
+        path.unlink(missing_ok=True)
 
 
 def kill_on_its_node(sign: Sign) -> str | None:

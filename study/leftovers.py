@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from study.heart import HEARTS
+from study.room import SCOUT
 
 _EVERY_S = 10.0
 _HEAD = "node:__internal_head__"  # in what Tune holds for its trials
@@ -56,6 +57,7 @@ def _held() -> set[str]:
         group.placement_group_id
         for group in found
         if not any(_HEAD in bundle["unit_resources"] for bundle in group.bundles)
+        and not group.name.startswith(SCOUT)  # it is to be empty, and `study.room` looks after it
     }
 
 

@@ -1,4 +1,4 @@
-"""Notice of an end that a worker has of its node: SIGTERM, or Ray's word that the node is being drained.
+"""Notice that a worker has of an end: SIGTERM, Ray's word that the node is being drained, or a call to its group.
 
 A training writes a checkpoint then, and the whole group leaves; see `trainers.pretraining.notice`. Outside a training
 nothing would be won by waiting, since scores are stored the moment they are known: there, SIGTERM ends the process.
@@ -9,10 +9,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 _given = threading.Event()
+_called = threading.Event()
 _trains = threading.Event()
 
 
@@ -54,6 +56,12 @@ def training() -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def look_for(call: Path) -> None:
+    """Look whether the group is called away, to come back with another number of workers; keep it in mind."""
+    if call.exists():
+        _called.set()
+
+
 def is_given() -> bool:
     """Whether this worker has had notice.
 
@@ -62,4 +70,5 @@ def is_given() -> bool:
     """
     from ray.train.v2._internal.execution.context import get_train_context
 
-    return _given.is_set() or get_train_context().preemption_context.preemption_info is not None
+    is_told = _given.is_set() or _called.is_set()
+    return is_told or get_train_context().preemption_context.preemption_info is not None

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,24 +14,45 @@ _FOLDER = "sessions"
 _EVERY_S = 5.0  # a kill loses so much of the count
 
 
+class _Held:
+    """Seconds so far, and the mean number of workers over them."""
+
+    def __init__(self, workers: Callable[[], int]) -> None:
+        self._ask, self._now, self._at = workers, workers(), time.monotonic()
+        self.seconds = self._worker_seconds = 0.0
+
+    def count(self) -> None:
+        """Count the time since the last call, with the number of workers then."""
+        passed, self._at = time.monotonic() - self._at, time.monotonic()
+        self.seconds += passed
+        self._worker_seconds += passed * self._now
+        with suppress(Exception):  # Ray is being lost, which is for the study itself to find
+            self._now = self._ask()
+
+    @property
+    def mean(self) -> float:
+        return self._worker_seconds / self.seconds
+
+
 @contextmanager
-def recorded(folder: Path, workers: int) -> Iterator[None]:
+def recorded(folder: Path, workers: Callable[[], int]) -> Iterator[None]:
     """Write down every few seconds for how long a study has been at work, until the block ends.
 
     Args:
         folder: The study's.
-        workers: How many workers its trials can have at once.
+        workers: How many workers its trials can have at once; asked each time, since nodes come and go.
     """
-    file, started, over = folder / _FOLDER / f"{uuid.uuid4().hex}.json", time.monotonic(), threading.Event()
+    file, over = folder / _FOLDER / f"{uuid.uuid4().hex}.json", threading.Event()
+    held = _Held(workers)
 
     def write() -> None:
-        with replacing(file) as temporary:
-            temporary.write_text(json.dumps({"seconds": time.monotonic() - started, "workers": workers}))
+        held.count()
+        with suppress(OSError), replacing(file) as temporary:  # a full disk is for the study itself to find
+            temporary.write_text(json.dumps({"seconds": held.seconds, "workers": held.mean}))
 
     def go_on() -> None:
         while not over.wait(_EVERY_S):
-            with suppress(OSError):  # a full disk is for the study itself to find
-                write()
+            write()
 
     thread = threading.Thread(target=go_on, name="sessions", daemon=True)
     thread.start()
@@ -40,8 +61,7 @@ def recorded(folder: Path, workers: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        with suppress(OSError):
-            write()
+        write()
 
 
 def held(folder: Path) -> float:

@@ -95,12 +95,19 @@ class ClusterSpec(Part):
     """What one trial occupies. A local Ray cluster is started unless RAY_ADDRESS names one."""
 
     workers: Positive = Field(2, description="DDP processes a trial")
+    min_workers: Positive | None = Field(
+        None,
+        description="DDP processes with which a trial starts, or goes on after a node is lost, where there is no room "
+        "for `workers`; more join when there is; none: it waits for room for all",
+    )
     cpus_per_worker: Annotated[float, Field(gt=0)] = Field(1.0, description="CPU cores a worker")
     gpus_per_worker: Annotated[float, Field(ge=0)] = Field(0.0, description="GPUs a worker; 0 trains on CPUs")
     concurrent_trials: Annotated[int, Field(ge=0)] = Field(
         1, description="trials at once; 0 for as many as fit. With more than 1 the search depends on their timing"
     )
-    max_failures: Annotated[int, Field(ge=0)] = Field(2, description="restarts of a trial from its last checkpoint")
+    max_failures: Annotated[int, Field(ge=0)] = Field(
+        2, description="restarts of a trial from its last checkpoint, besides one for each node that is lost"
+    )
     hang_timeout_s: Annotated[float, Field(ge=0)] = Field(
         600.0,
         description="seconds without a sign of life, or without a step between two steps of a training, after which a "
@@ -109,6 +116,25 @@ class ClusterSpec(Part):
     price_per_worker_hour: Annotated[float, Field(ge=0)] | None = Field(
         None, description="price of one worker for an hour, in any currency; none: no money is reported"
     )
+
+    @model_validator(mode="after")
+    def _fewest_are_not_most(self) -> "ClusterSpec":
+        if self.fewest > self.workers:
+            raise ValueError(
+                f"min_workers must not exceed workers, but got min_workers={self.min_workers} and "
+                f"workers={self.workers}"
+            )
+        return self
+
+    @property
+    def fewest(self) -> int:
+        """Workers without which a trial does not start."""
+        return self.workers if self.min_workers is None else self.min_workers
+
+    @property
+    def is_elastic(self) -> bool:
+        """Whether the workers of a trial may be fewer for a while."""
+        return self.fewest < self.workers
 
 
 def _behind(name: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -171,9 +197,9 @@ class StudySpec(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StudySpec":
-        if self.pretraining.batch % self.cluster.workers:
+        if self.pretraining.batch < self.cluster.workers:
             raise ValueError(
-                f"pretraining.batch must be a multiple of cluster.workers, but got "
+                f"pretraining.batch must have a row for each of cluster.workers, but got "
                 f"{self.pretraining.batch} and {self.cluster.workers}"
             )
         check_window(self.model.preset, self.model.k, self.pretraining.length)

@@ -78,11 +78,23 @@ def test_no_rows_cost_nothing() -> None:
 def test_sessions_add_up(tmp_path: Path) -> None:
     for workers in (2, 4):
         before = time.monotonic()
-        with sessions.recorded(tmp_path, workers):
+        with sessions.recorded(tmp_path, [workers].pop):  # Ray is gone at the second look: the last answer holds
             time.sleep(0.05)
         assert time.monotonic() - before < 5
     assert sessions.held(tmp_path) * 3600 >= 0.05 * 6
     assert sessions.held(tmp_path / "other") == 0
+
+
+def test_a_session_holds_the_workers_that_were_there_at_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_EVERY_S", 0.05)
+    there, started = [4], time.monotonic()
+    with sessions.recorded(tmp_path, lambda: there[0]):
+        time.sleep(0.3)
+        there[0] = 0  # all nodes are lost
+        time.sleep(0.6)
+    assert 4 * 0.25 < sessions.held(tmp_path) * 3600 < 4 * (time.monotonic() - started - 0.3)
 
 
 def test_a_killed_session_counts(tmp_path: Path) -> None:
@@ -90,7 +102,7 @@ def test_a_killed_session_counts(tmp_path: Path) -> None:
         "import pathlib, sys, time\n"
         "from study import sessions\n"
         "sessions._EVERY_S = 0.1\n"
-        "with sessions.recorded(pathlib.Path(sys.argv[1]), 2):\n"
+        "with sessions.recorded(pathlib.Path(sys.argv[1]), lambda: 2):\n"
         "    time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT) as process:

@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.train.v2.api.exceptions import WorkerGroupError
 
-from study.group import Report, serve
+from study.group import Group, Report, serve
 from study.runs import Run
+from study.spec_files import parse
 from tests.runs import ALONE
+from tests.studies import MINI
 
 
 class NoMoreWorkError(Exception):
@@ -62,3 +66,47 @@ def test_a_group_that_is_started_again_goes_on_with_what_it_was_doing(tmp_path: 
             serve(tmp_path, ALONE, hand)
     assert hand.done == ["constant", "linear", "step"]
     assert len(reports(tmp_path, 1)) == 2
+
+
+FAILS, FULL = "a worker died", "OSError: [Errno 28] No space left on device"
+
+
+class Troubled(Group):
+    """A group that is ended at each start, by an error or by a step at which all leave, and then waits for ever."""
+
+    def __init__(self, folder: Path, ends: list[str | int]) -> None:
+        self.left = list(ends)
+        super().__init__(parse(MINI, "MINI").model_dump_json(), folder)
+
+    def _trainer(self, attempt: int, workers: int) -> Any:
+        assert workers == 2
+        return self
+
+    def fit(self) -> Any:
+        end = self.left.pop(0)
+        if isinstance(end, str):
+            raise WorkerGroupError(end, {})
+        return SimpleNamespace(return_value=end)
+
+
+@pytest.mark.parametrize(
+    ("ends", "lost", "never_started"),
+    [
+        ([FAILS] * 5, 0, 2),  # the first time, and as often as `cluster.max_failures`
+        ([FAILS, 10, FAILS, 20, FAILS, 30], 0, 1),  # who was told to leave has not failed
+        ([FAILS] * 5, 1, 1),  # a node that is lost is nobody's failure
+        ([FULL, FAILS], 0, 1),  # in vain
+    ],
+)
+def test_a_group_is_started_again_as_often_as_it_may_fail(
+    ends: list[str | int], lost: int, never_started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [{"NodeID": str(node), "Alive": True} for node in range(3)]
+    gone = [{**node, "Alive": int(node["NodeID"]) >= lost} for node in there]
+    looks = iter([there])
+    monkeypatch.setattr("ray.nodes", lambda: next(looks, gone))
+    (tmp_path / "scratch").mkdir()
+    group = Troubled(tmp_path, ends)
+    with pytest.raises(WorkerGroupError):
+        list(group.do(Run("control", "constant", {}, {}, 0)))
+    assert len(group.left) == never_started

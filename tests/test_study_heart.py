@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from study import heart
-from study.heart import Heart, Sign, Vigil, kill
+from study.heart import Heart, Sign, Vigil, forget_all, kill
 
 LIMIT = 4  # seconds, and with a look a second as many looks
 
@@ -42,7 +42,13 @@ class Room:
         self.ended.append(sign.rank)
         return self.state
 
-    def pass_time(self, looks: int, beating: tuple[int, ...] = (0, 1), stepping: tuple[int, ...] = ()) -> None:
+    def pass_time(
+        self,
+        looks: int,
+        beating: tuple[int, ...] = (0, 1),
+        stepping: tuple[int, ...] = (),
+        ranks: tuple[int, ...] = (0, 1),
+    ) -> None:
         for _ in range(looks):
             self.clock.now += 1
             for rank in beating:
@@ -50,7 +56,7 @@ class Room:
             for rank in stepping:
                 self.steps[rank] += 1
                 self.trains[rank] = True
-            for rank in (0, 1):
+            for rank in ranks:
                 sign = Sign(
                     rank, 100 + rank, 0.0, "node", "gpu7", self.beats[rank], self.steps[rank], 40, self.trains[rank]
                 )
@@ -100,6 +106,14 @@ def test_a_worker_that_ray_has_ended_already_is_no_news(room: Room) -> None:
     assert room.said == []
 
 
+def test_a_rank_that_the_next_group_does_not_have_is_not_missed(room: Room) -> None:
+    room.pass_time(5, stepping=(0, 1))
+    room.pass_time(LIMIT - 1, beating=(0,))  # its node is lost
+    forget_all(room.desk)
+    room.pass_time(50, beating=(0,), stepping=(0,), ranks=(0,))
+    assert room.ended == []
+
+
 def test_who_slept_itself_blames_nobody(room: Room) -> None:
     room.pass_time(2)
     room.clock.now += 3600
@@ -131,7 +145,8 @@ def test_a_heart_beats_by_itself_and_tells_the_steps(tmp_path: Path, monkeypatch
             if text.endswith("}"):
                 return Sign(**json.loads(text))
 
-    with Heart(tmp_path, 3, "node") as beating:
+    beats: list[None] = []
+    with Heart(tmp_path, 3, "node", lambda: beats.append(None)) as beating:
         while sign().beats < 3:
             time.sleep(0.01)
         assert (sign().trains, sign().process) == (False, os.getpid())
@@ -143,6 +158,7 @@ def test_a_heart_beats_by_itself_and_tells_the_steps(tmp_path: Path, monkeypatch
         beating.rest()
         while sign().trains:
             time.sleep(0.01)
+        assert len(beats) >= sign().beats - 1
     assert list(tmp_path.iterdir()) == []
 
 

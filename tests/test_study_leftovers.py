@@ -10,6 +10,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from study import cluster
 from study.leftovers import Leftovers
+from study.room import SCOUT
 from study.spec import ClusterSpec
 
 
@@ -38,6 +39,8 @@ def test_what_nobody_lives_in_at_two_looks_is_given_back(small_cluster: None, tm
     makers = [ray.remote(num_cpus=0)(Maker).remote() for _ in range(2)]
     starting, started = ray.get([maker.make.remote() for maker in makers])
     ray.get(makers[1].move_in.remote())
+    scout = placement_group([{"CPU": 0.5}], name=f"{SCOUT}{tmp_path}/1")
+    ray.get(scout.ready())
     ray.kill(makers[0])
     leftovers = Leftovers(tmp_path)
     leftovers.sweep()
@@ -45,3 +48,4 @@ def test_what_nobody_lives_in_at_two_looks_is_given_back(small_cluster: None, tm
     leftovers.sweep()
     table = placement_group_table()
     assert (table[starting]["state"], table[started]["state"]) == ("REMOVED", "CREATED")
+    assert table[scout.id.hex()]["state"] == "CREATED"  # nobody is to live there

@@ -97,9 +97,9 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda _: ["search.space={learning_rate: {low: 0.1, high: 0.2}}"],
         "pretraining.learning_rate is tried first, so it must lie in search.space.learning_rate",
     ),
-    "batch that cannot be shared out": (
-        lambda _: ["pretraining.batch=9"],
-        "pretraining.batch must be a multiple of cluster.workers, but got 9 and 2",
+    "more workers than rows": (
+        lambda _: ["pretraining.batch=1"],
+        "pretraining.batch must have a row for each of cluster.workers, but got 1 and 2",
     ),
     "window longer than the model": (
         lambda _: ["pretraining.length=511"],
@@ -155,6 +155,18 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "more workers than CPUs": (
         lambda _: ["cluster.workers=64", "pretraining.batch=64"],
         "a trial must fit the cluster, but cluster.workers=64 x 1 CPU a worker = 64 CPUs, and there are",
+    ),
+    "more workers than CPUs at the least": (
+        lambda _: ["cluster.workers=65", "cluster.min_workers=64", "pretraining.batch=65"],
+        "a trial must fit the cluster, but cluster.min_workers=64 x 1 CPU a worker = 64 CPUs, and there are",
+    ),
+    "fewest workers above the most": (
+        lambda _: ["cluster.min_workers=3"],
+        "min_workers must not exceed workers, but got min_workers=3 and workers=2",
+    ),
+    "no workers at the least": (
+        lambda _: ["cluster.min_workers=0"],
+        "cluster.min_workers",
     ),
     "more GPUs than there are": (
         lambda _: ["cluster.gpus_per_worker=64"],
