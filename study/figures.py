@@ -18,7 +18,8 @@ MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 LAYOUT: dict[str, Any] = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 14},
-    "margin": {"l": 60, "r": 20, "t": 20, "b": 50},
+    "margin": {"l": 60, "r": 44, "t": 20, "b": 50},
+    "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},  # beside the picture: above it is the legend
     "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     "height": 420,
 }
