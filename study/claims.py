@@ -33,6 +33,7 @@ class Claim:
         arm: The curriculum and the budget.
         supports: What the evidence is for.
         missing: Controls that the study lacks; with any of them nothing is claimed.
+        there: Controls that it has.
         verdicts: Against each control that it has, p adjusted for all comparisons of the study.
         sentence: All of it in words.
     """
@@ -40,6 +41,7 @@ class Claim:
     arm: Arm
     supports: Support
     missing: tuple[Control, ...]
+    there: tuple[Control, ...]
     verdicts: tuple[Verdict, ...]
     sentence: str
 
@@ -81,7 +83,7 @@ def _claim(beside: Controls, judged: Sequence[Verdict], metric: str, k: int) -> 
         why = f"It cannot be said that {beside.arm} helps: one seed says nothing about other initialisations."
     else:
         supports, why = _support(beside, against, metric)
-    return Claim(beside.arm, supports, beside.missing, tuple(judged), why)
+    return Claim(beside.arm, supports, beside.missing, beside.there, tuple(judged), why)
 
 
 def _support(beside: Controls, against: dict[Arm, Verdict], metric: str) -> tuple[Support, str]:

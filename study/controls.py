@@ -73,16 +73,25 @@ class Controls:
     floors: Mapping[Control, Arm]
 
     @property
+    def there(self) -> tuple[Control, ...]:
+        """What a claim needs and this study has scores of."""
+        has = self._has()
+        return tuple(control for control in Control if has[control])
+
+    @property
     def missing(self) -> tuple[Control, ...]:
-        """What a claim needs and this study has no scores of."""
-        has = {
+        """What a claim needs and this study has no scores of; a placebo is needed only where there is PMI."""
+        has = {**self._has(), **({} if self.uses_pmi else {Control.PLACEBO: True})}
+        return tuple(control for control in Control if not has[control])
+
+    def _has(self) -> dict[Control, bool]:
+        return {
             **{control: control in self.floors for control in (Control.RANDOM_INIT, Control.KMER_COUNTS, Control.CNN)},
             Control.SHORT_SPANS: any(one.span == SHORT for one in self.constants),
             Control.LONG_SPANS: any(one.span == LONG for one in self.constants),
             Control.BUDGET: any(one.is_same_budget for one in self.constants),
-            Control.PLACEBO: self.placebo is not None or not self.uses_pmi,
+            Control.PLACEBO: self.placebo is not None,
         }
-        return tuple(control for control in Control if not has[control])
 
     @property
     def arms(self) -> tuple[Arm, ...]:

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from study import best_model, report
 from study.progress import Reporter
-from study.report import arguments_in_words, budgets_shown, cells, cost_in_words
+from study.report_tables import arguments_in_words, budgets_shown, cells, cost_in_words, places
 from study.sentences import scored_at, sentences
 from study.spec import RANDOM_INIT, StudySpec
 from study.summary import Summary, summarise
@@ -24,7 +24,7 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
     page = report.write(summary, folder)
     tracker.finish([page], key_numbers(summary))
     reporter.say("")
-    for line in report.places(folder):
+    for line in places(folder):
         reporter.say(line)
     if tracker.comparison is not None:
         reporter.say(f"comparison   {tracker.comparison}  (then Group by: curriculum)")

@@ -68,6 +68,11 @@ class Row:
     seconds: float
 
 
+def score_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that a task gave, without losses and costs of the pretraining."""
+    return rows[rows["task"] != PRETRAINING].reset_index(drop=True)
+
+
 class Store:
     """Rows of one study. A score is on disk the moment it is known; a budget at one fidelity is one file in the end."""
 

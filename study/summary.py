@@ -13,7 +13,8 @@ from study.costs import Costs, Speed, Usage, costs, costs_by, speed
 from study.findings import Findings, findings
 from study.provenance import Provenance
 from study.spec import StudySpec
-from study.store import Store
+from study.store import PRETRAINING, Store
+from study.time_to_target import RECORDED
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class CurriculumLine:
         costs: Of all its trials.
         speed: Of its first run; None without pretraining.
         by_task: Mean test score at its largest budget, by task.
+        training: What one training up to a budget took, mean over seeds: by budget, then by the name in
+            `time_to_target.RECORDED`, as far as it was recorded.
     """
 
     curriculum: str
@@ -49,6 +52,7 @@ class CurriculumLine:
     costs: Costs
     speed: Speed | None
     by_task: dict[str, float]
+    training: dict[int, dict[str, float]]
 
     @property
     def is_pretrained(self) -> bool:
@@ -162,11 +166,21 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
         costs=costs(spec, rows),
         speed=speed(rows, key),
         by_task={} if test.empty else _by_task(test[test["budget"] == test["budget"].max()]),
+        training=_training(same),
     )
 
 
 def _by_task(test: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(value) for name, value in test.groupby("task")["value"].mean().items()}
+
+
+def _training(rows: pd.DataFrame) -> dict[int, dict[str, float]]:
+    own = rows[(rows["task"] == PRETRAINING) & rows["metric"].isin(RECORDED)]
+    found: dict[int, dict[str, float]] = {}
+    for budget, at in own.groupby("budget"):
+        means = at.groupby("metric")["value"].mean()
+        found[int(str(budget))] = {str(name): float(value) for name, value in means.items()}
+    return found
 
 
 def _failures(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from study import outcome
 from study.folder import how_it_ended, saved_spec, study_id
 from study.mlflow_address import shown_uri
 from study.mlflow_runs import MlflowRuns
-from study.report import REPORT
+from study.report_tables import REPORT
 from study.spec import StudySpec
 from study.store import Store
 from study.summary import summarise

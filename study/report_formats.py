@@ -1,0 +1,142 @@
+"""A report in other forms than a page: Markdown to read or paste, JSON and Parquet for machines."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from study import report_tables, report_verdict
+from study.controls import in_words
+from study.report_json import numbers
+from study.sentences import scored_at, sentences
+from study.store import SCHEMA, Store, score_rows
+from study.summary import Summary
+from trainers.files import replacing
+
+MARKDOWN, JSON, PARQUET = "report.md", "report.json", "report.parquet"
+
+
+def write_markdown(summary: Summary, folder: Path) -> Path:
+    """Write `report.md`: what is said in words, then the tables behind it."""
+    return written(folder / MARKDOWN, markdown(summary, folder))
+
+
+def write_json(summary: Summary, folder: Path) -> Path:
+    """Write `report.json`, whose keys are the fields of `report_numbers.Numbers`."""
+    return written(folder / JSON, numbers(summary, folder).json() + "\n")
+
+
+def write_parquet(summary: Summary, folder: Path) -> Path:
+    """Write `report.parquet`: every score of every trial, a row each, with the columns of `store.Row`."""
+    table = pa.Table.from_pandas(score_rows(Store(folder).rows()), SCHEMA, preserve_index=False)
+    with replacing(folder / PARQUET) as temporary:
+        pq.write_table(table, temporary)
+    return folder / PARQUET
+
+
+def written(path: Path, text: str) -> Path:
+    """Write a text whole or not at all; return its path."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+    return path
+
+
+def markdown(summary: Summary, folder: Path) -> str:
+    """Return the report as Markdown, its claims first."""
+    spec, claims = summary.spec, summary.findings.claims
+    leaks = summary.provenance.leak_sentence()
+    claimed = [claim.sentence for claim in claims]
+    others = [sentence for sentence in sentences(summary) if sentence not in (*claimed, leaks)]
+    tasks = ", ".join(task.name for task in spec.evaluation.tasks)
+    metric = spec.evaluation.metric_in_words()
+    parts = [
+        f"# {spec.name}",
+        *([spec.about] if spec.about else []),
+        "## What this study shows",
+        listed([*claimed, *others]),
+        "## Score at each budget",
+        f"Mean test {metric} ± SD over {tasks}: {scored_at(summary)}.",
+        _scores(summary),
+        *_verdict(summary),
+        "## Controls",
+        _controls(summary) or "No curriculum but controls came to the longest budget.",
+        "## Costs",
+        f"Hours and FLOPs of all trials of a curriculum. In the study as a whole, {summary.usage.sentence()}.",
+        _costs(summary),
+        "## Test sequences in the training DNA",
+        leaks or "They were not looked for.",
+        "## Where everything is",
+        "```\n" + "\n".join(report_tables.places(folder)) + "\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(summary: Summary) -> str:
+    budgets = [f"{budget:,} steps" for budget in report_tables.budgets_shown(summary)]
+    lines = []
+    for line in summary.lines:
+        shown = [
+            f"{cell.mean} ± {cell.spread}" if cell.spread else cell.mean for cell in report_tables.cells(summary, line)
+        ]
+        arguments = report_tables.arguments_in_words(summary, line)
+        lines.append([line.curriculum, arguments, *shown, str(len(line.runs)), str(line.trials)])
+    return table(["curriculum", "best arguments", *budgets, "seeds", "tried"], lines, words=2)
+
+
+def _verdict(summary: Summary) -> list[str]:
+    """Return the comparisons, and what it costs to reach the control's score; nothing where nothing was compared."""
+    compared = report_verdict.verdict_table(summary.findings)
+    if not compared:
+        return []
+    parts = [
+        "## Verdict",
+        f"Tasks and seeds are paired; p is adjusted (Holm) for all {len(compared)} comparisons here. "
+        "“?”: too few to tell.",
+        table(list(compared[0]), [list(line.values()) for line in compared], words=2),
+    ]
+    times = report_verdict.time_table(summary.findings)
+    if times:
+        lines = [
+            [f"{value} ({interval})" if interval else value for value, interval in line.values()] for line in times
+        ]
+        parts += [
+            "## Cost to target",
+            f"To reach {summary.findings.times[0].target}, with 95 % intervals. “≤”: reached before the first budget, "
+            "“>”: not reached.",
+            table(list(times[0]), lines),
+        ]
+    return parts
+
+
+def _controls(summary: Summary) -> str:
+    k = summary.spec.model.k
+    lines = [
+        [f"`{claim.arm.curriculum}`", *("; ".join(in_words(one, k) for one in side) or "none" for side in sides)]
+        for claim in summary.findings.claims
+        for sides in [(claim.there, claim.missing)]
+    ]
+    return table(["curriculum", "has", "lacks"], lines, words=3) if lines else ""
+
+
+def _costs(summary: Summary) -> str:
+    lines = [{"curriculum": line.curriculum, **report_tables.cost_row(summary, line)} for line in summary.lines]
+    return table(list(lines[0]), [list(line.values()) for line in lines]) if lines else ""
+
+
+def listed(lines: Iterable[str]) -> str:
+    """Return a Markdown list."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[str]], words: int = 1) -> str:
+    """Return a Markdown table.
+
+    Args:
+        header: Names of the columns.
+        lines: As many cells each.
+        words: Columns from the left that hold words; the others are numbers, which stand to the right.
+    """
+    marks = [":--" if column < words else "--:" for column in range(len(header))]
+    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in (header, *lines)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (escaped[0], marks, *escaped[1:]))
