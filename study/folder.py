@@ -43,6 +43,11 @@ def create_folder(spec: StudySpec) -> StudySpec:
         return numbered
 
 
+def named_studies(root: Path) -> list[str]:
+    """Return the names of the folders in a results folder that hold a study, in order."""
+    return sorted(entry.parent.name for entry in root.glob(f"*/{_SPEC}"))
+
+
 def saved_spec(name: str, results: str) -> StudySpec:
     """Return the spec of a study that was started before.
 
@@ -52,8 +57,7 @@ def saved_spec(name: str, results: str) -> StudySpec:
     root = Path(results).expanduser().resolve()
     path = root / name / _SPEC
     if not path.exists():
-        known = sorted(entry.parent.name for entry in root.glob(f"*/{_SPEC}"))
-        raise InputError(f"there is no study `{name}` in {root} (there: {', '.join(known) or 'none'})")
+        raise InputError(f"there is no study `{name}` in {root} (there: {', '.join(named_studies(root)) or 'none'})")
     return parse({**yaml.safe_load(path.read_text()), "results": str(root)}, str(path))
 
 

@@ -17,13 +17,17 @@ from study.mlflow_address import without_secrets
 _LOG_WIDTH = 140
 
 
+def plain_console() -> Console:
+    """Return the terminal, without colours that nobody asked for."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_LOG_WIDTH)  # a pipe has no edge
+
+
 class Reporter:
     """Prints to the terminal and to `study.log`, and keeps one progress bar."""
 
     def __init__(self, folder: Path, total_runs: int, steps_a_run: int) -> None:
-        self.console = Console(highlight=False)
-        if not self.console.is_terminal:
-            self.console = Console(highlight=False, width=_LOG_WIDTH)  # a file or pipe has no edge to wrap at
+        self.console = plain_console()
         self._log = folder / "study.log"
         self._runs_folder = folder / "runs"
         self._notices = notices_path(folder)

@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import figures, report_formats, report_tables, report_verdict
+from study import figures, leaderboard_formats, report_formats, report_tables, report_verdict
 from study.folder import saved_spec
+from study.leaderboard import leaderboard
+from study.progress import plain_console
 from study.report_tables import REPORT
 from study.sentences import scored_at, sentences
 from study.summary import Summary, summarise
@@ -79,8 +81,11 @@ WRITERS: dict[str, Callable[[Summary, Path], Path]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the report again; return 0, or 2 for wrong input."""
-    parser = argparse.ArgumentParser(prog="python -m study.report", description="Write a study's report again.")
-    parser.add_argument("name", help="name of the study, a folder under --results")
+    parser = argparse.ArgumentParser(
+        prog="python -m study.report", description="Write a study's report again, or a leaderboard of all studies."
+    )
+    parser.add_argument("name", nargs="?", help="name of the study, a folder under --results")
+    parser.add_argument("--all", action="store_true", help="all studies of the results folder, as a leaderboard")
     parser.add_argument("--results", default="results", metavar="DIR", help="folder of all studies (default: results)")
     parser.add_argument(
         "--format",
@@ -91,15 +96,34 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        spec = saved_spec(options.name, options.results)
-        summary = summarise(spec, spec.folder())
-        if not summary.lines:
-            raise InputError(f"the study {spec.name} has no scores yet")
-        print(WRITERS[options.format](summary, spec.folder()))
+        if options.all == (options.name is not None):
+            raise InputError("give either the name of a study, or --all for every study of the results folder")
+        if options.all:
+            print(_all(Path(options.results).expanduser().resolve(), options.format))
+        else:
+            print(_one(options.name, options.results, options.format))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _one(name: str, results: str, form: str) -> Path:
+    spec = saved_spec(name, results)
+    summary = summarise(spec, spec.folder())
+    if not summary.lines:
+        raise InputError(f"the study {spec.name} has no scores yet")
+    return WRITERS[form](summary, spec.folder())
+
+
+def _all(results: Path, form: str) -> Path:
+    board = leaderboard(results)
+    for line in board.left_out:
+        print(line, file=sys.stderr)
+    console = plain_console()
+    for group in board.groups:
+        console.print(leaderboard_formats.terminal(group))
+    return leaderboard_formats.WRITERS[form](board, results)
 
 
 if __name__ == "__main__":

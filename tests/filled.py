@@ -22,14 +22,14 @@ TABLE: list[tuple[Any, ...]] = [
 ]
 
 
-def fill(folder: Path, table: list[tuple[Any, ...]], branch: str = "trunk") -> None:
+def fill(folder: Path, table: list[tuple[Any, ...]], branch: str = "trunk", metric: str = "mcc") -> None:
     """Write rows whose workers took a second and ten FLOPs a step, two workers a run."""
     store = Store(folder)
     for run, curriculum, seed, budget, *repetitions in table:
         parameters = json.dumps({"learning_rate": 0.9} if run == "linear-9" else {})
         common = ("mini", run, "search", curriculum, parameters, seed, budget, 6, branch)
         rows = [
-            Row(*common, "full", "promoters_ecoli", number, split, "mcc", value, 3.0)
+            Row(*common, "full", "promoters_ecoli", number, split, metric, value, 3.0)
             for number, scores in enumerate(repetitions)
             for split, value in zip(("dev", "test"), scores, strict=True)
         ]
@@ -58,5 +58,5 @@ def filled(results: Path, name: str = "mini", table: list[tuple[Any, ...]] = TAB
     """Make a study's folder as a run does, and fill it; sections replace those of `MINI`."""
     content = {**json.loads(json.dumps(MINI)), "seeds": 2, **sections, "name": name, "results": str(results)}
     spec = create_folder(parse(content, "test"))
-    fill(spec.folder(), table)
+    fill(spec.folder(), table, metric=spec.evaluation.metric_of("promoters_ecoli"))
     return spec
