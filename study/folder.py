@@ -52,13 +52,36 @@ def saved_spec(name: str, results: str) -> StudySpec:
     """Return the spec of a study that was started before.
 
     Raises:
-        InputError: there is no such study.
+        InputError: there is no such study, its spec is damaged or of another version, or is another study's: what was
+            copied or renamed would go on in the folder of that one.
     """
     root = Path(results).expanduser().resolve()
     path = root / name / _SPEC
     if not path.exists():
         raise InputError(f"there is no study `{name}` in {root} (there: {', '.join(named_studies(root)) or 'none'})")
-    return parse({**yaml.safe_load(path.read_text()), "results": str(root)}, str(path))
+    spec = spec_in(root / name)
+    if spec.name != name:
+        raise InputError(
+            f"{path} must be of the study `{name}`, but names `{spec.name}`: the folder was copied or renamed; change "
+            "`name` in it, or the folder's name"
+        )
+    return spec
+
+
+def spec_in(folder: Path) -> StudySpec:
+    """Return the spec that lies in a folder, whatever study it names.
+
+    Raises:
+        InputError: it is not there, damaged, or not one that this version accepts.
+    """
+    path = folder / _SPEC
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"the spec {path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"a spec must be a YAML mapping, but {path} holds {type(content).__name__}")
+    return parse({**content, "results": str(folder.parent)}, str(path))
 
 
 def study_id(folder: Path) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from curricula import InputError
-from study.folder import named_studies, saved_spec
 from study.provenance import TASKS
+from study.reading import opened, same_studies, study_folders
 from study.spec_evaluation import TaskSpec
-from study.summary import CurriculumLine, Summary, summarise
+from study.summary import CurriculumLine, Summary
 
 NO_CLAIM = "no claim"
 _TITLE = 4  # tasks that a title names
@@ -72,11 +72,11 @@ class Leaderboard:
 
     Attributes:
         groups: In the order of their titles.
-        left_out: A line for each study that is not in it, and why.
+        notes: What is not in it and why, and what of a study that is in it could not be read: a line each.
     """
 
     groups: list[Group]
-    left_out: list[str]
+    notes: list[str]
 
 
 def leaderboard(results: Path) -> Leaderboard:
@@ -85,23 +85,26 @@ def leaderboard(results: Path) -> Leaderboard:
     Raises:
         InputError: none of them has scores that can be read.
     """
-    summaries, left_out = [], []
-    for name in named_studies(results):
-        try:
-            spec = saved_spec(name, str(results))
-            summary = summarise(spec, spec.folder())
-        except InputError as error:
-            left_out.append(f"{name} is left out: {error}")
+    summaries, notes = [], []
+    copies = {name: first for first, *others in same_studies(results) for name in others}
+    for name in study_folders(results):
+        if name in copies:
+            notes.append(f"{name} is left out: it is the same study as {copies[name]}, by its study_id")
             continue
-        if summary.lines:
-            summaries.append(summary)
-        else:
-            left_out.append(f"{name} is left out: it has no scores yet")
+        try:
+            study = opened(name, results)
+        except InputError as error:
+            notes.append(f"{name} is left out: {error}")
+            continue
+        if study.summary is None or not study.summary.lines:
+            why = "; ".join(study.notes) or "it has no test scores in full"
+            notes.append(f"{name} is left out: {why}; `python -m study.report {name}` shows its rows")
+            continue
+        summaries.append(study.summary)
+        notes += [f"{name}: {note}" for note in study.notes]
     if not summaries:
-        raise InputError(
-            f"no study in {results} has scores that can be read" + "".join(f"; {line}" for line in left_out)
-        )
-    return Leaderboard(grouped(summaries), left_out)
+        raise InputError("; ".join([f"no study in {results} has scores that can be read", *notes]))
+    return Leaderboard(grouped(summaries), notes)
 
 
 Protocol = Mapping[str, Mapping[str, Any]]  # by task: everything on which its score depends but the model

@@ -78,7 +78,7 @@ def write_page(board: Leaderboard, results: Path) -> Path:
     page = Environment(loader=PackageLoader("study", "."), autoescape=True, undefined=StrictUndefined)
     html = page.get_template(f"{NAME}.html.j2").render(
         results=results.name,
-        left_out=board.left_out,
+        notes=board.notes,
         groups=[
             {"title": group.title, "columns": columns(group.entries), "lines": _lines(group)} for group in board.groups
         ],
@@ -89,7 +89,7 @@ def write_page(board: Leaderboard, results: Path) -> Path:
 
 def write_markdown(board: Leaderboard, results: Path) -> Path:
     """Write `leaderboard.md`."""
-    parts = [f"# All studies of {results.name}", *([listed(board.left_out)] if board.left_out else [])]
+    parts = [f"# All studies of {results.name}", *([listed(board.notes)] if board.notes else [])]
     for group in board.groups:
         lines = _lines(group)
         parts += [f"## {group.title}", table(list(lines[0]), [list(line.values()) for line in lines], words=2)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from study.spec import StudySpec
+from trainers.files import read_json
 
 LEAKS = "leaks"
 TASKS = "tasks"
@@ -59,9 +60,13 @@ class Provenance:
 
     @classmethod
     def of(cls, folder: Path) -> "Provenance":
-        """Read the cards of a study; none where it has not come so far."""
+        """Read the cards of a study; none where it has not come so far.
+
+        Raises:
+            InputError: they are damaged.
+        """
         path = folder / "provenance.json"
-        return cls(json.loads(path.read_text()), path.stat().st_mtime) if path.exists() else cls({})
+        return cls(read_json(path), path.stat().st_mtime) if path.exists() else cls({})
 
     def datasets(self, spec: StudySpec) -> list[Dataset]:
         """Return the genome and the tasks of the cards, as far as they have a hash."""

@@ -10,13 +10,14 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import figures, leaderboard_formats, report_formats, report_tables, report_verdict
-from study.folder import saved_spec
+from study import figures, leaderboard_formats, report_formats, report_rows, report_tables, report_verdict
 from study.leaderboard import leaderboard
 from study.progress import plain_console
+from study.reading import copies_of, opened
 from study.report_tables import REPORT
 from study.sentences import scored_at, sentences
-from study.summary import Summary, summarise
+from study.store import Store
+from study.summary import Summary
 from study.verdict import WORTH
 from trainers.files import replacing
 
@@ -39,6 +40,7 @@ def write(summary: Summary, folder: Path) -> Path:
         leaks=summary.provenance.leaks,
         leaks_excluded=summary.provenance.excluded,
         sentences=sentences(summary),
+        notes=summary.notes,
         scored_at=scored_at(summary),
         metric=spec.evaluation.metric_in_words(),
         tasks=[task.name for task in spec.evaluation.tasks],
@@ -75,7 +77,7 @@ WRITERS: dict[str, Callable[[Summary, Path], Path]] = {
     "html": write,
     "md": report_formats.write_markdown,
     "json": report_formats.write_json,
-    "parquet": report_formats.write_parquet,
+    "parquet": lambda summary, folder: report_formats.write_scores(Store(folder).readable()[0], folder),
 }
 
 
@@ -95,31 +97,36 @@ def main(arguments: list[str] | None = None) -> int:
         "(default: html)",
     )
     options = parser.parse_args(arguments)
+    results = Path(options.results).expanduser().resolve()
     try:
         if options.all == (options.name is not None):
             raise InputError("give either the name of a study, or --all for every study of the results folder")
         if options.all:
-            print(_all(Path(options.results).expanduser().resolve(), options.format))
+            print(_all(results, options.format))
         else:
-            print(_one(options.name, options.results, options.format))
+            print(_one(options.name, results, options.format))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _one(name: str, results: str, form: str) -> Path:
-    spec = saved_spec(name, results)
-    summary = summarise(spec, spec.folder())
-    if not summary.lines:
-        raise InputError(f"the study {spec.name} has no scores yet")
-    return WRITERS[form](summary, spec.folder())
+def _one(name: str, results: Path, form: str) -> Path:
+    study = opened(name, results, copies_of(name, results))
+    _say(study.notes)
+    if study.summary is None:
+        return report_rows.WRITERS[form](study)
+    return WRITERS[form](study.summary, study.folder)
+
+
+def _say(notes: list[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _all(results: Path, form: str) -> Path:
     board = leaderboard(results)
-    for line in board.left_out:
-        print(line, file=sys.stderr)
+    _say(board.notes)
     console = plain_console()
     for group in board.groups:
         console.print(leaderboard_formats.terminal(group))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -10,7 +11,7 @@ from study import report_tables, report_verdict
 from study.controls import in_words
 from study.report_json import numbers
 from study.sentences import scored_at, sentences
-from study.store import SCHEMA, Store, score_rows
+from study.store import SCHEMA, score_rows
 from study.summary import Summary
 from trainers.files import replacing
 
@@ -27,9 +28,9 @@ def write_json(summary: Summary, folder: Path) -> Path:
     return written(folder / JSON, numbers(summary, folder).json() + "\n")
 
 
-def write_parquet(summary: Summary, folder: Path) -> Path:
+def write_scores(rows: pd.DataFrame, folder: Path) -> Path:
     """Write `report.parquet`: every score of every trial, a row each, with the columns of `store.Row`."""
-    table = pa.Table.from_pandas(score_rows(Store(folder).rows()), SCHEMA, preserve_index=False)
+    table = pa.Table.from_pandas(score_rows(rows), SCHEMA, preserve_index=False)
     with replacing(folder / PARQUET) as temporary:
         pq.write_table(table, temporary)
     return folder / PARQUET
@@ -53,6 +54,7 @@ def markdown(summary: Summary, folder: Path) -> str:
     parts = [
         f"# {spec.name}",
         *([spec.about] if spec.about else []),
+        *(["## Read with care", listed(summary.notes)] if summary.notes else []),
         "## What this study shows",
         listed([*claimed, *others]),
         "## Score at each budget",

@@ -38,6 +38,7 @@ def numbers(summary: Summary, folder: Path) -> Numbers:
         budgets=summary.spec.pretraining.budgets,
         scored_at=scored_at(summary),
         sentences=sentences(summary),
+        notes=summary.notes,
         scores=[score for line in summary.lines for score in _scores(line)],
         curricula=[_curriculum(line) for line in summary.lines],
         verdicts=[_comparison(verdict) for verdict in found.verdicts],

@@ -169,6 +169,7 @@ class Numbers:
         tasks: By name: the metric that is compared of each.
         scored_at: Where on the way of a training scores come from.
         sentences: What the study shows, in words.
+        notes: What of the study is not in all this since it could not be read.
         worker_hours: Of all trials.
         idle: Share of the held time in which a worker did nothing; null where that is not known.
         leaks: Empty where the check was not made.
@@ -185,6 +186,7 @@ class Numbers:
     budgets: list[int]
     scored_at: str
     sentences: list[str]
+    notes: list[str]
     scores: list[Score]
     curricula: list[CurriculumNumbers]
     verdicts: list[Comparison]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trainers.files import replacing
+from trainers.files import read_json, replacing
 
 _FOLDER = "sessions"
 _EVERY_S = 5.0  # a kill loses so much of the count
@@ -65,6 +65,10 @@ def recorded(folder: Path, workers: Callable[[], int]) -> Iterator[None]:
 
 
 def held(folder: Path) -> float:
-    """Return the worker-hours for which the study had its workers, in use or not; 0 where nothing is recorded."""
-    sessions = [json.loads(file.read_text()) for file in (folder / _FOLDER).glob("*.json")]
+    """Return the worker-hours for which the study had its workers, in use or not; 0 where nothing is recorded.
+
+    Raises:
+        InputError: a record is damaged.
+    """
+    sessions = [read_json(file) for file in (folder / _FOLDER).glob("*.json")]
     return float(sum(one["seconds"] * one["workers"] for one in sessions)) / 3600

@@ -126,15 +126,45 @@ class Store:
         Raises:
             InputError: a file is damaged or has other columns.
         """
-        tables = []
         at = "*" if budget is None else f"{budget:08d}.*"
-        for path in sorted(self._scores.glob(f"{run}/{at}.parquet")):
+        return _merged([_read(path) for path in sorted(self._scores.glob(f"{run}/{at}.parquet"))])
+
+    def readable(self) -> tuple[pd.DataFrame, list[str]]:
+        """Return the rows of every file that can be read, and a line for each other one: which, and why.
+
+        For what is shown to a reader who is shown the lines as well; a study itself must not lose rows.
+        """
+        tables, lines = [], []
+        for path in sorted(self._scores.glob("*/*.parquet")):
             try:
-                table = pq.ParquetFile(path).read(use_threads=False)  # a small file; read_table takes five times longer
-            except (OSError, pa.ArrowInvalid) as error:
-                raise InputError(f"the results file {path} cannot be read: {error}") from error
-            if table.schema != SCHEMA:
-                raise InputError(f"a results file must have the columns {SCHEMA.names}, but {path} has not")
-            tables.append(table)
-        merged: pd.DataFrame = pa.concat_tables(tables or [SCHEMA.empty_table()]).to_pandas()
-        return merged
+                tables.append(_read(path))
+            except InputError as error:
+                lines.append(str(error))
+        return _merged(tables), lines
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        table = pq.ParquetFile(path).read(use_threads=False)  # a small file; read_table takes five times longer
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"the results file {path} cannot be read: {' '.join(str(error).split())}") from error
+    if table.schema != SCHEMA:
+        raise InputError(f"a results file must have the columns of this version, but {path} {_differs(table.schema)}")
+    return table
+
+
+def _differs(schema: pa.Schema) -> str:
+    """Say in what a schema is another one."""
+    lacking = [name for name in SCHEMA.names if name not in schema.names]
+    further = [name for name in schema.names if name not in SCHEMA.names]
+    shared = [name for name in SCHEMA.names if schema.names.count(name) == 1]
+    retyped = [
+        f"{name} as {schema.field(name).type}" for name in shared if schema.field(name).type != SCHEMA.field(name).type
+    ]
+    parts = (("lacks", lacking), ("has also", further), ("has", retyped))
+    return ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names) or "has them in another order"
+
+
+def _merged(tables: list[pa.Table]) -> pd.DataFrame:
+    merged: pd.DataFrame = pa.concat_tables(tables or [SCHEMA.empty_table()]).to_pandas()
+    return merged

@@ -1,6 +1,7 @@
 """What the rows of a study say: one line a curriculum, and plain sentences that claim no more than was shown."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from study.provenance import Provenance
 from study.spec import StudySpec
 from study.store import PRETRAINING, Store
 from study.time_to_target import RECORDED
+from trainers.files import read_json
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Summary:
     """All that table and report show.
 
     `stopped`: curricula without a score in full, and the budget at which the search stopped the last of their trials.
+    `notes`: what of the study is not in all this since it could not be read, a line each.
     """
 
     spec: StudySpec
@@ -89,6 +92,7 @@ class Summary:
     stopped: dict[str, int]
     usage: Usage
     runs: list[RunLine]
+    notes: list[str]
 
     @property
     def best(self) -> CurriculumLine | None:
@@ -98,8 +102,29 @@ class Summary:
 
 
 def summarise(spec: StudySpec, folder: Path) -> Summary:
-    """Read the rows of a study and sum them up."""
-    rows = Store(folder).rows()
+    """Read the rows of a study and sum them up.
+
+    Raises:
+        InputError: a file of the study cannot be read.
+    """
+    return sum_up(spec, folder, Store(folder).rows(), Provenance.of(folder))
+
+
+def sum_up(
+    spec: StudySpec, folder: Path, rows: pd.DataFrame, provenance: Provenance, notes: Sequence[str] = ()
+) -> Summary:
+    """Sum up the rows of a study.
+
+    Args:
+        spec: Of the study.
+        folder: Where it lives.
+        rows: As `Store.rows` gives them.
+        provenance: Its cards.
+        notes: What could not be read.
+
+    Raises:
+        InputError: rows do not fit the spec or each other; a record of failures or sessions is damaged.
+    """
     chosen, stopped = [], {}
     for curriculum, own in rows.groupby("curriculum"):
         key = _best_run(spec, own)
@@ -114,7 +139,7 @@ def summarise(spec: StudySpec, folder: Path) -> Summary:
     return Summary(
         spec=spec,
         lines=lines,
-        provenance=Provenance.of(folder),
+        provenance=provenance,
         findings=findings(spec, shown, largest),
         failures=_failures(folder),
         has_cooldown=bool((rows["branch"] == "cooldown").any()),
@@ -122,6 +147,7 @@ def summarise(spec: StudySpec, folder: Path) -> Summary:
         stopped=stopped,
         usage=Usage(costs(spec, rows), sessions.held(folder)),
         runs=_runs(spec, rows),
+        notes=list(notes),
     )
 
 
@@ -185,4 +211,4 @@ def _training(rows: pd.DataFrame) -> dict[int, dict[str, float]]:
 
 def _failures(folder: Path) -> dict[str, str]:
     found = sorted((folder / "runs").glob("*/failure.json"))
-    return {path.parent.name: json.loads(path.read_text())["reason"] for path in found}
+    return {path.parent.name: read_json(path)["reason"] for path in found}

@@ -91,12 +91,14 @@ def test_long_titles_that_are_cut_alike_name_the_tasks_that_differ(tmp_path: Pat
     ]
 
 
-def test_a_study_without_scores_is_left_out_with_a_line(tmp_path: Path) -> None:
+def test_a_study_without_scores_is_notes_with_a_line(tmp_path: Path) -> None:
     filled(tmp_path, "empty", [])
-    with pytest.raises(InputError, match="has scores that can be read; empty is left out: it has no scores yet"):
+    with pytest.raises(
+        InputError, match="has scores that can be read; empty is left out: the study empty has no scores yet"
+    ):
         leaderboard(tmp_path)
     filled(tmp_path, "full")
-    assert leaderboard(tmp_path).left_out == ["empty is left out: it has no scores yet"]
+    assert leaderboard(tmp_path).notes == ["empty is left out: the study empty has no scores yet"]
 
 
 def test_a_folder_without_studies_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,11 +144,11 @@ def test_markdown_json_and_parquet_hold_the_same_lines(tmp_path: Path) -> None:
     filled(tmp_path, "empty", [])
     board = leaderboard(tmp_path)
     text = leaderboard_formats.write_markdown(board, tmp_path).read_text()
-    assert "- empty is left out: it has no scores yet" in text
+    assert "- empty is left out: the study empty has no scores yet" in text
     assert "| first | constant | 0.633 ± 0.151 | 6 | 2 |" in text
     stored = json.loads(leaderboard_formats.write_json(board, tmp_path).read_text(), parse_constant=pytest.fail)
     (group,) = stored["groups"]
-    assert stored["left_out"] == board.left_out
+    assert stored["notes"] == board.notes
     assert [entry["curriculum"] for entry in group["entries"]] == ["constant", RANDOM_INIT, "linear"]
     assert group["entries"][0]["masked_tokens"] is None
     rows = pd.read_parquet(leaderboard_formats.write_parquet(board, tmp_path))
@@ -159,7 +161,7 @@ def test_the_command_prints_a_table_and_the_path(tmp_path: Path, capsys: pytest.
     filled(tmp_path, "empty", [])
     assert report.main(["--all", "--results", str(tmp_path), "--format", "md"]) == 0
     printed = capsys.readouterr()
-    assert printed.err == "empty is left out: it has no scores yet\n"
+    assert printed.err == "note: empty is left out: the study empty has no scores yet\n"
     assert "0.633 ± 0.151" in printed.out
     assert printed.out.endswith(f"{tmp_path / 'leaderboard.md'}\n")
 

@@ -13,6 +13,7 @@ from study.controls import Control
 from study.report_numbers import finite
 from study.sentences import sentences
 from study.spec import RANDOM_INIT, StudySpec
+from study.store import Store
 from study.summary import Summary, summarise
 from tests.filled import TABLE, filled
 
@@ -135,9 +136,9 @@ def test_what_json_cannot_hold_becomes_null() -> None:
     }
 
 
-def test_parquet_has_every_score_and_no_loss(summary: Summary, spec: StudySpec) -> None:
+def test_parquet_has_every_score_and_no_loss(spec: StudySpec) -> None:
     """Dev and test of each fine-tuning: 6 of random initialisation, 8 of `constant`, 4 and 2 of `linear`."""
-    rows = pd.read_parquet(report_formats.write_parquet(summary, spec.folder()))
+    rows = pd.read_parquet(report_formats.write_scores(Store(spec.folder()).rows(), spec.folder()))
     assert len(rows) == 2 * (6 + 8 + 4 + 2)
     assert set(rows["metric"]) == {"mcc"}
     own = rows[(rows["run"] == "constant-1") & (rows["split"] == "test")]

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from trainers.files import replacing
+from curricula import InputError
+from trainers.files import read_json, replacing
 
 
 def names_in(folder) -> list[str]:
@@ -65,3 +66,17 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     with replacing(target) as temporary:
         temporary.write_text("whole")
     assert sorted(tmp_path.iterdir()) == sorted([living, elsewhere, target])
+
+
+@pytest.mark.parametrize("content", [b'{"a": ', b"", b"\xff", None])
+def test_json_that_is_damaged_or_gone_is_named(tmp_path, content):
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"record\.json cannot be read: "):
+        read_json(path)
+
+
+def test_json_that_is_whole_is_read(tmp_path):
+    (tmp_path / "record.json").write_text('{"a": [1, null]}')
+    assert read_json(tmp_path / "record.json") == {"a": [1, None]}

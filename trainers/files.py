@@ -1,12 +1,16 @@
 """Files appear whole or not at all."""
 
 import hashlib
+import json
 import os
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from curricula import InputError
 
 _HOST = re.sub(r"\W", "-", socket.gethostname())
 
@@ -29,6 +33,18 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        InputError: it is not there, cannot be read, or is damaged.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:  # of bytes that are no text, or a text that is no JSON
+        raise InputError(f"the file {path} cannot be read: {error}") from error
 
 
 def sha256_of(path: Path) -> str:
