@@ -1,6 +1,6 @@
 """What the scores of a study show: verdicts and claims, ranks over tasks, and what the control's score costs others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -74,9 +74,22 @@ def _means(scored: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame | None:
 def _times(scored: pd.DataFrame, pretraining: pd.DataFrame, largest: Mapping[str, int]) -> list[TimeToTarget]:
     if CONTROL not in largest:
         return []
-    target = Target.of_arm(scored, Arm(CONTROL, largest[CONTROL]))
+    return times(scored, pretraining, largest, Target.of_arm(scored, Arm(CONTROL, largest[CONTROL])))
+
+
+def times(
+    scored: pd.DataFrame, pretraining: pd.DataFrame, curricula: Iterable[str], target: Target
+) -> list[TimeToTarget]:
+    """Return what curricula need to reach a target, as far as they can be compared with it.
+
+    Args:
+        scored: Test scores, as `time_to_target` takes them.
+        pretraining: Rows of the pretraining, which have its costs.
+        curricula: Those that were pretrained.
+        target: What to reach.
+    """
     rows, found = pd.concat([scored, pretraining]), []
-    for name in largest:
+    for name in curricula:
         try:
             found.append(time_to_target(rows, name, target))
         except InputError:  # no task and seed has a score at every budget: the study is not done yet

@@ -79,6 +79,7 @@ def test_the_statistics_load_no_service_and_no_torch():
         "controls",
         "claims",
         "findings",
+        "api",
     ]
     code = f"import importlib, sys\nfor name in {modules}:\n    importlib.import_module('study.' + name)\n"
     code += f"print(*sorted({SERVICES | {'torch', 'transformers'}} & set(sys.modules)))"

@@ -1,0 +1,218 @@
+"""A study in a notebook: its scores as a table, its verdicts and claims, and the pictures of its report.
+
+>>> from study.api import Study
+>>> study = Study.load("mini")
+>>> study
+<Study mini: constant, linear, random_init>
+>>> test = study.scores().query("chosen and split == 'test' and curriculum == 'constant'")
+>>> test.groupby("budget")["value"].mean().round(3).to_dict()
+{2: 0.4, 6: 0.633}
+>>> print(study.verdict("constant", "random_init").sentence("MCC"))
+`constant` at 6 steps against `random_init`: +0.417 MCC, from too little to tell (1 task(s), 2 seed(s)).
+>>> study.time_to_target(0.5)["constant"].reached["steps"].in_words()
+'4.56'
+>>> figure = study.plot.scores()  # in a notebook, what stands alone on a line is drawn
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from curricula import InputError
+from curricula.errors import nearest
+from study import tasks
+from study.claims import Claim
+from study.findings import times
+from study.pairing import Arm
+from study.reading import copies_of, opened
+from study.spec import StudySpec
+from study.store import PRETRAINING, score_rows
+from study.summary import CurriculumLine, Summary
+from study.time_to_target import Target, TimeToTarget
+from study.verdict import Verdict, verdicts
+
+
+@dataclass(frozen=True, repr=False)
+class Study:
+    """A study as it lies in its folder; `Study.load` opens it.
+
+    Attributes:
+        summary: All that the report shows.
+        rows: Every row that could be read, losses and costs of the pretraining included, as `Store.rows` gives them.
+    """
+
+    summary: Summary
+    rows: pd.DataFrame
+
+    @classmethod
+    def load(cls, name: str, results: str | Path = "results") -> "Study":
+        """Open a study; what of it cannot be read, such as a damaged file, is warned of and left out.
+
+        Args:
+            name: Of its folder.
+            results: The folder of all studies.
+
+        Raises:
+            InputError: there is no such study, or this version cannot use its spec or its scores.
+        """
+        place = Path(results).expanduser().resolve()
+        found = opened(name, place, copies_of(name, place))
+        if found.summary is None:
+            raise InputError("; ".join([*found.notes, f"`python -m study.report {name}` shows the rows of {name}"]))
+        for note in found.notes:
+            warnings.warn(note, stacklevel=2)
+        return cls(found.summary, found.rows)
+
+    def __repr__(self) -> str:
+        return f"<Study {self.spec.name}: {', '.join(line.curriculum for line in self.summary.lines)}>"
+
+    @property
+    def spec(self) -> StudySpec:
+        """The study's spec."""
+        return self.summary.spec
+
+    def scores(self) -> pd.DataFrame:
+        """Return every score of every trial, one a row.
+
+        Columns: `curriculum`, `parameters` (JSON) and `seed` of a trial, its `run` (name) and `role`; `budget`, the
+        steps of pretraining before the score, of a `horizon`; `branch` (trunk or cooldown); `task`, `repetition`
+        (fine-tuning seed or few-shot draw), `split` (dev or test), `fidelity` (full, or the name of a cheaper way),
+        `metric` and its `value`; `seconds` that this fine-tuning took; `study`; and `chosen`, whether the report shows
+        the configuration: the best of its curriculum by its dev scores.
+        """
+        found = score_rows(self.rows)
+        return found.assign(chosen=found["run"].isin(self._chosen()))
+
+    def verdict(self, a: str, b: str, budget: int | None = None) -> Verdict:
+        """Return the verdict on two curricula, controls or baselines; a positive difference is in favour of `a`.
+
+        Its p is adjusted for all comparisons of the report, and for this one where it is not among them: who looks
+        further finds more by chance.
+
+        Args:
+            a: The one.
+            b: The other.
+            budget: Steps at which those that are pretrained are compared; none: the most that both were scored at.
+
+        Raises:
+            InputError: an unknown name; no budget, or no task and seed, that both have.
+        """
+        pair = self._arms(self._line(a), self._line(b), budget)
+        known = self.summary.findings.verdicts
+        found = next((verdict for verdict in known if (verdict.a, verdict.b) == pair), None)
+        if found is not None:
+            return found
+        others = [(verdict.a, verdict.b) for verdict in known if {verdict.a, verdict.b} != set(pair)]
+        return verdicts(self._compared(), [pair, *others])[0]
+
+    def claims(self) -> list[Claim]:
+        """Return what may be said of each curriculum that came to the longest budget, controls left out."""
+        return self.summary.findings.claims
+
+    def time_to_target(self, target: Target | float | str) -> dict[str, TimeToTarget]:
+        """Return what each pretrained curriculum needs to reach a score.
+
+        Args:
+            target: A mean over tasks; or the name of a curriculum, control or baseline, for its score at its largest
+                budget; or any `Target`, such as a share of published scores.
+
+        Returns:
+            By curriculum, those left out that have no task and seed scored at all their budgets and in the target.
+
+        Raises:
+            InputError: an unknown name.
+        """
+        if isinstance(target, str):
+            line = self._line(target)
+            target = Target.of_arm(self._compared(), Arm(line.curriculum, max(line.at)))
+        elif not isinstance(target, Target):
+            target = Target.of_number(target)
+        names = [line.curriculum for line in self.summary.lines if line.is_pretrained]
+        costs = self.rows[(self.rows["task"] == PRETRAINING) & self.rows["run"].isin(self._chosen())]
+        return {time.curriculum: time for time in times(self._compared(), costs, names, target)}
+
+    @property
+    def plot(self) -> "Plots":
+        """The pictures of the report."""
+        return Plots(self.summary)
+
+    def _chosen(self) -> list[str]:
+        return [run for line in self.summary.lines for run in line.runs]
+
+    def _compared(self) -> pd.DataFrame:
+        """Return the test scores that the report compares."""
+        return tasks.scores(self.spec, self.rows[self.rows["run"].isin(self._chosen())], "test")
+
+    def _line(self, name: str) -> CurriculumLine:
+        lines = {line.curriculum: line for line in self.summary.lines}
+        if name not in lines:
+            raise InputError(f"the study {self.spec.name} has no scores of `{name}`{nearest(name, lines)}")
+        return lines[name]
+
+    def _arms(self, a: CurriculumLine, b: CurriculumLine, budget: int | None) -> tuple[Arm, Arm]:
+        if budget is None:
+            pretrained = [set(line.at) for line in (a, b) if line.is_pretrained]
+            shared = set.intersection(*pretrained) if pretrained else {0}
+            if not shared:
+                raise InputError(f"`{a.curriculum}` and `{b.curriculum}` were scored at no budget in common")
+            budget = max(shared)
+        one, other = (Arm(line.curriculum, budget if line.is_pretrained else 0) for line in (a, b))
+        return one, other
+
+
+@dataclass(frozen=True)
+class Plots:
+    """The pictures of a report, as plotly figures."""
+
+    summary: Summary
+
+    def scores(self) -> Any:
+        """Draw the test score at each budget; bars are one standard deviation."""
+        from study import figures
+
+        return figures.scores(self.summary)
+
+    def losses(self) -> Any:
+        """Draw the validation loss at each budget."""
+        from study import figures
+
+        return figures.losses(self.summary)
+
+    def schedules(self) -> Any:
+        """Draw what each curriculum asked for over the horizon."""
+        from study import figures
+
+        return figures.schedules(self.summary)
+
+    def time(self) -> Any:
+        """Draw the seconds of each curriculum's best run, by part."""
+        from study import figures
+
+        return figures.time(self.summary)
+
+    def ranks(self) -> Any:
+        """Draw average ranks over tasks.
+
+        Raises:
+            InputError: fewer than two curricula, or tasks, came to the longest budget.
+        """
+        return self._of_verdict("ranks")
+
+    def profiles(self) -> Any:
+        """Draw on how many tasks each curriculum is how near to the best.
+
+        Raises:
+            InputError: as `ranks`.
+        """
+        return self._of_verdict("profiles")
+
+    def _of_verdict(self, name: str) -> Any:
+        from study import report_verdict  # as `figures`, it loads torch, which tables do not need
+
+        pictures = report_verdict.pictures(self.summary)
+        if name not in pictures:
+            raise InputError(f"{name} need two curricula and two tasks that came to the longest budget")
+        return pictures[name]
