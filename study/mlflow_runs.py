@@ -283,9 +283,12 @@ class MlflowRuns:
             entries = [Metric(name, value, at, 0) for name, value in changed.items()]
             self._connect().log_batch(str(parent.info.run_id), entries)
 
-    def close(self, metrics: dict[str, float], status: str) -> None:
-        """Log the numbers by which studies are compared and end the parent run."""
+    def close(self, metrics: dict[str, float], status: str, tags: dict[str, str] | None = None) -> None:
+        """Log the numbers and words by which studies are compared and end the parent run."""
         parent = self._parent()
         self._log_changed(parent, metrics, self._store.last_stored_at())
+        for name, value in (tags or {}).items():
+            if parent.data.tags.get(name) != value:
+                self._connect().set_tag(str(parent.info.run_id), name, value)
         if parent.info.status != status:
             self._connect().set_terminated(str(parent.info.run_id), status)

@@ -1,5 +1,6 @@
 """The end of a study: a table, a report, the last of MLflow, and where everything is."""
 
+import re
 from pathlib import Path
 
 from rich.table import Table
@@ -12,6 +13,8 @@ from study.spec import RANDOM_INIT, StudySpec
 from study.summary import Summary, summarise
 from study.tracking import Tracker
 
+_NAMEABLE = re.compile(r"[\w./ -]+")  # what MLflow takes in the name of a metric; a model on the hub may have more
+
 
 def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker) -> int:
     """Print the table, write model and report, end the MLflow run; return the exit code: 1 where a trial failed."""
@@ -22,7 +25,7 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
     reporter.say(f"- {summary.usage.sentence()}")
     best_model.export_best(summary, folder)
     page = report.write(summary, folder)
-    tracker.finish([page], key_numbers(summary))
+    tracker.finish([page], key_numbers(summary), key_words(summary))
     reporter.say("")
     for line in places(folder):
         reporter.say(line)
@@ -60,4 +63,14 @@ def key_numbers(summary: Summary) -> dict[str, float]:
     numbers |= {
         name: value for name, value in (("money", used.costs.money), ("idle_share", used.idle)) if value is not None
     }
+    for verdict in summary.findings.verdicts:
+        pair = f"{verdict.a.curriculum} over {verdict.b.curriculum}"
+        if _NAMEABLE.fullmatch(pair):
+            numbers |= {f"difference/{pair}": verdict.effect.mean, f"adjusted_p/{pair}": verdict.p_holm}
     return numbers
+
+
+def key_words(summary: Summary) -> dict[str, str]:
+    """Return what is said of the study in MLflow: its best curriculum, and what may be claimed of each."""
+    best = {} if summary.best is None else {"best_curriculum": summary.best.curriculum}
+    return best | {f"claim.{claim.arm.curriculum}": claim.sentence for claim in summary.findings.claims}

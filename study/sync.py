@@ -52,7 +52,9 @@ def _refill(spec: StudySpec, folder: Path) -> int:
         mlflow.log_model()
         if runs and not is_running:
             is_whole = (folder / REPORT).exists()
-            mlflow.close(outcome.key_numbers(summarise(spec, folder)), "FINISHED" if is_whole else "KILLED")
+            summary = summarise(spec, folder)
+            status = "FINISHED" if is_whole else "KILLED"
+            mlflow.close(outcome.key_numbers(summary), status, outcome.key_words(summary))
     except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises
         what = "does not answer" if is_no_answer(error) else "could not be filled"
         print(f"{place} {what} ({reason_of(error)}); nothing is lost, so repeat this later")

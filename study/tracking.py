@@ -147,11 +147,11 @@ class Tracker:
         """Have the last rows of a run logged and the run ended (FINISHED, FAILED or KILLED)."""
         self._add(run, partial(self._runs.sync, run, status))
 
-    def finish(self, artifacts: list[Path], metrics: dict[str, float]) -> None:
+    def finish(self, artifacts: list[Path], metrics: dict[str, float], tags: dict[str, str] | None = None) -> None:
         """Have report and best model logged and the parent run ended; wait for that, say what could not be done."""
         self._add(_REPORT, partial(self._runs.attach, artifacts))
         self._add(_MODEL, self._runs.log_model)
-        self._add(_CLOSE, partial(self._runs.close, metrics, "FINISHED"))
+        self._add(_CLOSE, partial(self._runs.close, metrics, "FINISHED", tags))
         self._end(self._patience.at_end + _size(best_model.path(self._folder)) / _SLOWEST)
 
     @property

@@ -95,6 +95,9 @@ def test_mlflow_has_one_parent_and_a_child_a_run_with_the_budget_as_step(demo: D
     assert {run.data.tags["study.run"] for run in children} == set(demo.rows["run"])
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
+    assert parent.data.tags["best_curriculum"] in set(demo.rows["curriculum"])
+    assert "claim." in "".join(parent.data.tags)
+    assert any(name.startswith("difference/constant over ") for name in parent.data.metrics)
     for run in children:
         own = demo.rows[demo.rows["run"] == run.data.tags["study.run"]]
         test = own[(own["metric"] == "mcc") & (own["split"] == "test")].groupby("budget")["value"].mean()

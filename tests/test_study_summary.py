@@ -136,6 +136,18 @@ def test_one_pair_is_no_comparison(spec: StudySpec, tmp_path: Path) -> None:
     }
 
 
+def test_mlflow_is_told_each_comparison_and_what_may_be_claimed(summary: Summary) -> None:
+    numbers, words = outcome.key_numbers(summary), outcome.key_words(summary)
+    verdicts = {(one.a.curriculum, one.b.curriculum): one for one in summary.findings.verdicts}
+    for (a, b), verdict in verdicts.items():
+        assert numbers[f"difference/{a} over {b}"] == verdict.effect.mean
+        assert numbers[f"adjusted_p/{a} over {b}"] == verdict.p_holm
+    assert ("constant", RANDOM_INIT) in verdicts
+    assert words["best_curriculum"] == "constant"
+    claimed = {claim.arm.curriculum: claim.sentence for claim in summary.findings.claims}
+    assert {name: words[f"claim.{name}"] for name in claimed} == claimed
+
+
 def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_path: Path) -> None:
     assert outcome.table(summary).row_count == 3
     assert {trace.name for trace in figures.losses(summary).data} == {"constant", "linear"}

@@ -32,7 +32,7 @@ class Recorded:
         monkeypatch.setattr(MlflowRuns, "open", lambda _: self._ask("open"))
         monkeypatch.setattr(MlflowRuns, "attach", lambda _, files: None)
         monkeypatch.setattr(MlflowRuns, "sync", lambda _, run, status: self._ask(f"{run} {status}"))
-        monkeypatch.setattr(MlflowRuns, "close", lambda _, metrics, status: self._ask(f"close {status}"))
+        monkeypatch.setattr(MlflowRuns, "close", lambda _, metrics, status, tags=None: self._ask(f"close {status}"))
         spec = parse({**json.loads(json.dumps(MINI)), "results": str(folder)}, "test")
         self.said: list[str] = []
         self.tracker = Tracker(spec, spec.folder(), "an-id", self.said.append, QUICK)
