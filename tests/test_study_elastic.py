@@ -25,7 +25,7 @@ from trainers.pretraining.clock import Clock
 from trainers.pretraining.loop import Reached, pretrain
 from trainers.pretraining.shares import Shares
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 STEPS, EVERY, COMPARED = 1000, 50, 400
 SPEC: dict[str, Any] = {
     **MINI,
