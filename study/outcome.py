@@ -66,7 +66,8 @@ def key_numbers(summary: Summary) -> dict[str, float]:
     for verdict in summary.findings.verdicts:
         pair = f"{verdict.a.curriculum} over {verdict.b.curriculum}"
         if _NAMEABLE.fullmatch(pair):
-            numbers |= {f"difference/{pair}": verdict.effect.mean, f"adjusted_p/{pair}": verdict.p_holm}
+            named = f"verdict/{pair}"  # charts are sorted by name: behind those of the scores
+            numbers |= {f"{named}: difference": verdict.effect.mean, f"{named}: adjusted p": verdict.p_holm}
     return numbers
 
 

@@ -140,8 +140,8 @@ def test_mlflow_is_told_each_comparison_and_what_may_be_claimed(summary: Summary
     numbers, words = outcome.key_numbers(summary), outcome.key_words(summary)
     verdicts = {(one.a.curriculum, one.b.curriculum): one for one in summary.findings.verdicts}
     for (a, b), verdict in verdicts.items():
-        assert numbers[f"difference/{a} over {b}"] == verdict.effect.mean
-        assert numbers[f"adjusted_p/{a} over {b}"] == verdict.p_holm
+        assert numbers[f"verdict/{a} over {b}: difference"] == verdict.effect.mean
+        assert numbers[f"verdict/{a} over {b}: adjusted p"] == verdict.p_holm
     assert ("constant", RANDOM_INIT) in verdicts
     assert words["best_curriculum"] == "constant"
     claimed = {claim.arm.curriculum: claim.sentence for claim in summary.findings.claims}
