@@ -290,7 +290,7 @@ def stored(results: Path, own: pd.DataFrame, name: str = "mini") -> None:
     """A study with these rows."""
     folder = results / name
     folder.mkdir(parents=True)
-    (folder / "spec.yaml").write_text(yaml.safe_dump(MINI))
+    (folder / "spec.yaml").write_text(yaml.safe_dump({**MINI, "name": name}))
     store, names = Store(folder), [field.name for field in fields(Row)]
     for one, some in own.groupby("fidelity"):
         for (run, budget), of_run in some.groupby(["run", "budget"]):
