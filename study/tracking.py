@@ -150,7 +150,8 @@ class Tracker:
     def finish(self, artifacts: list[Path], metrics: dict[str, float], tags: dict[str, str] | None = None) -> None:
         """Have report and best model logged and the parent run ended; wait for that, say what could not be done."""
         self._add(_REPORT, partial(self._runs.attach, artifacts))
-        self._add(_MODEL, self._runs.log_model)
+        if best_model.stored(self._folder) is not None:  # or a server that nobody asked would seem to have answered
+            self._add(_MODEL, self._runs.log_model)
         self._add(_CLOSE, partial(self._runs.close, metrics, "FINISHED", tags))
         self._end(self._patience.at_end + _size(best_model.path(self._folder)) / _SLOWEST)
 

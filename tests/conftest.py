@@ -33,7 +33,12 @@ CHROME_FLAGS = (
     "--disable-sync",
 )
 CONTRACT = "test_curricula_contract.py"
-_ONE_STUDY = ("test_study_data.py", "test_study_mlflow_servers.py")  # with the rest: both workers end at about one time
+_ONE_STUDY = (  # with the rest: both workers end at about one time
+    "test_study_data.py",
+    "test_study_drained.py",
+    "test_study_elastic.py",
+    "test_study_mlflow_servers.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

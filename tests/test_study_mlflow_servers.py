@@ -81,7 +81,8 @@ class Tracked:
     def finish(self) -> None:
         report = self.folder / "report.html"
         report.write_text("<p>A report</p>")
-        self.tracker.finish([report], outcome.key_numbers(summarise(self.spec, self.folder)))
+        summary = summarise(self.spec, self.folder)
+        self.tracker.finish([report], outcome.key_numbers(summary), outcome.key_words(summary))
 
 
 @pytest.fixture

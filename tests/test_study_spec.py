@@ -13,7 +13,6 @@ from study.progress import in_words
 from study.runs import Run, baselines, controls, default_run
 from study.runs import expected as expected_runs
 from study.scorer import protocols
-from study.sentences import _missing_controls
 from study.spec import StudySpec
 from study.spec_evaluation import TaskSpec
 from study.spec_files import load, parse
@@ -35,13 +34,6 @@ def test_only_what_the_study_fixes_or_searches_is_shown():
     assert set(spec.chosen("sequence", sequence)) == {"stages", "learning_rate"}
     initial = controls(spec)[0]
     assert spec.chosen(initial.curriculum, initial.parameters()) == {}
-
-
-def test_what_a_study_leaves_open_depends_on_its_controls():
-    assert _missing_controls(spec_with(linear={})) == ["span length", "shuffled PMI"]
-    assert _missing_controls(spec_with(pmi_threshold={}, placebo_pmi_threshold={})) == ["span length"]
-    paper = parse({**MINI, "pretraining": {**MINI["pretraining"], "masking": "paper"}}, "a test")
-    assert _missing_controls(paper) == ["span length", "shuffled PMI", "masking budget"]
 
 
 def test_nested_arguments_are_told_in_short():
