@@ -11,7 +11,7 @@ import pandas as pd
 from rich.table import Table
 
 from study.leaderboard import Entry, Group, Leaderboard
-from study.report_formats import listed, table, written
+from study.report_formats import listed, rendered, table, written
 from study.report_numbers import FORMAT, finite
 from study.report_tables import REPORT
 from trainers.files import replacing
@@ -72,11 +72,9 @@ def terminal(group: Group) -> Table:
 
 def write_page(board: Leaderboard, results: Path) -> Path:
     """Write `leaderboard.html`, one file that needs no network; links lead to the reports that are there."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     studies = {entry.study for group in board.groups for entry in group.entries}
-    page = Environment(loader=PackageLoader("study", "."), autoescape=True, undefined=StrictUndefined)
-    html = page.get_template(f"{NAME}.html.j2").render(
+    html = rendered(
+        f"{NAME}.html.j2",
         results=results.name,
         notes=board.notes,
         groups=[

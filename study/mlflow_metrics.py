@@ -13,6 +13,7 @@ from study.mlflow_address import without_secrets
 from study.spec import StudySpec
 from study.spec_evaluation import FULL
 from study.store import PRETRAINING
+from study.tasks import own_metric
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -62,9 +63,7 @@ def metrics(spec: StudySpec, rows: pd.DataFrame, stored_at: Callable[[int], floa
 
 def _scores(spec: StudySpec, rows: pd.DataFrame) -> dict[int, dict[str, float]]:
     """Return by budget the dev score by which a search goes, and test scores: of all tasks, and of each."""
-    scored = rows[rows["task"] != PRETRAINING]
-    scored = scored[scored["metric"] == scored["task"].map(spec.evaluation.metric_of)]
-    means = scored.groupby(["budget", "fidelity", "split", "task"])["value"].mean()
+    means = own_metric(spec, rows).groupby(["budget", "fidelity", "split", "task"])["value"].mean()
     by_task: dict[tuple[int, str, str], dict[str, float]] = {}
     for (budget, fidelity, split, task), mean in zip(means.index, means.tolist(), strict=True):
         by_task.setdefault((budget, fidelity, split), {})[task] = mean

@@ -16,15 +16,12 @@ from study.progress import plain_console
 from study.reading import copies_of, opened
 from study.report_tables import REPORT
 from study.sentences import scored_at, sentences
-from study.store import Store
 from study.summary import Summary
 from study.verdict import WORTH
-from trainers.files import replacing
 
 
 def write(summary: Summary, folder: Path) -> Path:
     """Write `report.html`, one file that needs no network."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
@@ -33,8 +30,8 @@ def write(summary: Summary, folder: Path) -> Path:
         return Markup(figure.to_html(full_html=False, include_plotlyjs=False, config=options))
 
     spec = summary.spec
-    page = Environment(loader=PackageLoader("study", "."), autoescape=True, undefined=StrictUndefined)
-    html = page.get_template("report.html.j2").render(
+    html = report_formats.rendered(
+        "report.html.j2",
         spec=spec,
         genome=summary.provenance.genome,
         leaks=summary.provenance.leaks,
@@ -68,16 +65,13 @@ def write(summary: Summary, folder: Path) -> Path:
         provenance=json.dumps(summary.provenance.cards, indent=1),
         plotly_js=Markup(get_plotlyjs()),
     )
-    with replacing(folder / REPORT) as temporary:
-        temporary.write_text(html)
-    return folder / REPORT
+    return report_formats.written(folder / REPORT, html)
 
 
 WRITERS: dict[str, Callable[[Summary, Path], Path]] = {
     "html": write,
     "md": report_formats.write_markdown,
     "json": report_formats.write_json,
-    "parquet": lambda summary, folder: report_formats.write_scores(Store(folder).readable()[0], folder),
 }
 
 
@@ -91,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", default="results", metavar="DIR", help="folder of all studies (default: results)")
     parser.add_argument(
         "--format",
-        choices=WRITERS,
+        choices=report_rows.WRITERS,
         default="html",
         help="html: a page with pictures; md: its words and tables; json: its numbers; parquet: every score, one a row "
         "(default: html)",
@@ -114,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _one(name: str, results: Path, form: str) -> Path:
     study = opened(name, results, copies_of(name, results))
     _say(study.notes)
-    if study.summary is None:
+    if study.summary is None or form not in WRITERS:  # every score, one a row, is the same with and without a summary
         return report_rows.WRITERS[form](study)
     return WRITERS[form](study.summary, study.folder)
 

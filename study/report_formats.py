@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -34,6 +35,14 @@ def write_scores(rows: pd.DataFrame, folder: Path) -> Path:
     with replacing(folder / PARQUET) as temporary:
         pq.write_table(table, temporary)
     return folder / PARQUET
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page: one of the templates beside this file, with its values."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(loader=PackageLoader("study", "."), autoescape=True, undefined=StrictUndefined)
+    return pages.get_template(template).render(**values)
 
 
 def written(path: Path, text: str) -> Path:

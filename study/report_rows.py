@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from study.reading import Opened
-from study.report_formats import JSON, MARKDOWN, listed, table, write_scores, written
+from study.report_formats import JSON, MARKDOWN, listed, rendered, table, write_scores, written
 from study.report_numbers import FORMAT, finite
 from study.report_tables import REPORT
 
@@ -43,12 +43,15 @@ def _cells(rows: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def write_page(study: Opened) -> Path:
     """Write `report.html`."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    page = Environment(loader=PackageLoader("study", "."), autoescape=True, undefined=StrictUndefined)
     header, lines = _cells(study.rows)
-    html = page.get_template("report_rows.html.j2").render(
-        name=study.folder.name, notes=study.notes, why=NO_VERDICT, header=header, lines=lines, words=len(_EACH)
+    html = rendered(
+        "report_rows.html.j2",
+        name=study.folder.name,
+        notes=study.notes,
+        why=NO_VERDICT,
+        header=header,
+        lines=lines,
+        words=len(_EACH),
     )
     return written(study.folder / REPORT, html)
 

@@ -105,8 +105,13 @@ def _verify_gue(tasks: list[EvaluationTask]) -> None:
 
 def scores(spec: StudySpec, rows: pd.DataFrame, split: str, fidelity: str = FULL) -> pd.DataFrame:
     """Return the rows of each task's own metric on one split, of scores at one fidelity."""
-    asked = rows[(rows["task"] != PRETRAINING) & (rows["split"] == split) & (rows["fidelity"] == fidelity)]
-    return asked[asked["metric"] == asked["task"].map(spec.evaluation.metric_of)]
+    return own_metric(spec, rows[(rows["split"] == split) & (rows["fidelity"] == fidelity)])
+
+
+def own_metric(spec: StudySpec, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each task's own metric."""
+    scored = rows[rows["task"] != PRETRAINING]
+    return scored[scored["metric"] == scored["task"].map(spec.evaluation.metric_of)]
 
 
 def objective(spec: StudySpec, rows: pd.DataFrame, budget: int) -> float:

@@ -120,7 +120,8 @@ def verdicts(rows: pd.DataFrame, comparisons: Sequence[tuple[Arm, Arm]], worth: 
             raise InputError(f"an arm must be compared with another one, but got {a} twice")
     if len({frozenset(comparison) for comparison in comparisons}) < len(comparisons):
         raise InputError(f"each comparison must be made once, but got {_in_words(comparisons)}")
-    found = [_alone(rows, a, b, worth) for a, b in comparisons]
+    collapsed = collapses(rows)
+    found = [_alone(rows, a, b, worth, collapsed) for a, b in comparisons]
     adjusted = holm([one.p for one in found])
     return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
 
@@ -129,7 +130,7 @@ def _in_words(comparisons: Iterable[tuple[Arm, Arm]]) -> str:
     return ", ".join(f"{a} against {b}" for a, b in comparisons)
 
 
-def _alone(rows: pd.DataFrame, a: Arm, b: Arm, worth: float) -> Verdict:
+def _alone(rows: pd.DataFrame, a: Arm, b: Arm, worth: float, collapsed: Sequence[Collapse]) -> Verdict:
     pairs = paired(rows, a, b)
     values = pairs.full
     p = paired_p(values)
@@ -145,12 +146,8 @@ def _alone(rows: pd.DataFrame, a: Arm, b: Arm, worth: float) -> Verdict:
         more_seeds=max(0.0, seeds_needed(values, worth) - values.shape[1]) if values.shape[1] > 1 else np.nan,
         worth=worth,
         left_out=pairs.left_out,
-        collapses=_collapsed(rows, (a, b)),
+        collapses=tuple(one for one in collapsed if Arm(one.curriculum, one.budget) in (a, b)),
     )
-
-
-def _collapsed(rows: pd.DataFrame, arms: tuple[Arm, Arm]) -> tuple[Collapse, ...]:
-    return tuple(one for one in collapses(rows) if Arm(one.curriculum, one.budget) in arms)
 
 
 def by_task(pairs: Pairs) -> pd.DataFrame:
