@@ -13,6 +13,7 @@ from rich.table import Table
 from study.leaderboard import Entry, Group, Leaderboard
 from study.report_formats import listed, rendered, table, written
 from study.report_numbers import FORMAT, finite
+from study.report_pdf import printed
 from study.report_tables import REPORT
 from trainers.files import replacing
 
@@ -117,4 +118,5 @@ WRITERS: dict[str, Callable[[Leaderboard, Path], Path]] = {
     "md": write_markdown,
     "json": write_json,
     "parquet": write_parquet,
+    "pdf": lambda board, results: printed(write_page(board, results)),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import figures, leaderboard_formats, report_formats, report_rows, report_tables, report_verdict
+from study import figures, leaderboard_formats, report_formats, report_pdf, report_rows, report_tables, report_verdict
 from study.leaderboard import leaderboard
 from study.progress import plain_console
 from study.reading import copies_of, opened
@@ -72,6 +72,7 @@ WRITERS: dict[str, Callable[[Summary, Path], Path]] = {
     "html": write,
     "md": report_formats.write_markdown,
     "json": report_formats.write_json,
+    "pdf": lambda summary, folder: report_pdf.printed(write(summary, folder)),
 }
 
 
@@ -87,8 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--format",
         choices=report_rows.WRITERS,
         default="html",
-        help="html: a page with pictures; md: its words and tables; json: its numbers; parquet: every score, one a row "
-        "(default: html)",
+        help="html: a page with pictures; pdf: the page, printed by Chromium or Chrome; md: its words and tables; "
+        "json: its numbers; parquet: every score, one a row (default: html)",
     )
     options = parser.parse_args(arguments)
     results = Path(options.results).expanduser().resolve()

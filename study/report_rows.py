@@ -9,6 +9,7 @@ import pandas as pd
 from study.reading import Opened
 from study.report_formats import JSON, MARKDOWN, listed, rendered, table, write_scores, written
 from study.report_numbers import FORMAT, finite
+from study.report_pdf import printed
 from study.report_tables import REPORT
 
 NO_VERDICT = (
@@ -78,5 +79,6 @@ WRITERS: dict[str, Callable[[Opened], Path]] = {
     "html": write_page,
     "md": write_markdown,
     "json": write_json,
+    "pdf": lambda study: printed(write_page(study)),
     "parquet": lambda study: write_scores(study.rows, study.folder),
 }
