@@ -1,4 +1,4 @@
-"""What the scores of a study show: verdicts and claims, ranks over tasks, and what the control's score costs others."""
+"""What the scores of a study show: verdicts and claims, task by task too, ranks, and what it costs to reach a score."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,12 +8,31 @@ import pandas as pd
 from curricula import InputError
 from study import tasks
 from study.claims import Claim, claims
-from study.pairing import Arm, have_pairs, task_means
+from study.effects import Effect
+from study.pairing import Arm, have_pairs, paired, task_means
+from study.published import Group, published_for
 from study.ranks import Ranks, profiles, ranks
 from study.spec import CONTROL, RANDOM_INIT, StudySpec
 from study.store import PRETRAINING
 from study.time_to_target import Target, TimeToTarget, time_to_target
-from study.verdict import Verdict
+from study.verdict import Verdict, by_group, by_task
+
+PUBLISHED, SHARE = "DNABERT, random, 120,000 steps (published)", 0.9  # what the paper compares itself with
+
+
+@dataclass(frozen=True)
+class Apart:
+    """One curriculum against the control, task by task. It describes: where one of many tasks differs may be chance.
+
+    Attributes:
+        tasks: As `verdict.by_task` gives them.
+        groups: Mean difference over GUE's tasks of human DNA, and over its others.
+    """
+
+    arm: Arm
+    control: Arm
+    tasks: pd.DataFrame
+    groups: dict[Group, Effect]
 
 
 @dataclass(frozen=True)
@@ -26,7 +45,9 @@ class Findings:
         verdicts: These, and each comparison behind a claim; p is adjusted for all of them.
         ranks: Of what came to that budget; None for one curriculum or one task.
         profiles: Of the same.
-        times: To the control's score at its largest budget; that of the control itself is among them.
+        times: To the control's score at its largest budget, that of the control itself among them; and to a share of a
+            published score, where the tasks have one.
+        apart: What came to the longest budget, the control left out; nothing where there is one task.
     """
 
     claims: list[Claim]
@@ -35,6 +56,7 @@ class Findings:
     ranks: Ranks | None
     profiles: pd.DataFrame | None
     times: list[TimeToTarget]
+    apart: list[Apart]
 
 
 def findings(spec: StudySpec, rows: pd.DataFrame, largest: Mapping[str, int]) -> Findings:
@@ -46,21 +68,36 @@ def findings(spec: StudySpec, rows: pd.DataFrame, largest: Mapping[str, int]) ->
         largest: The largest budget, steps, at which each pretrained curriculum was scored in full.
     """
     if not largest:
-        return Findings([], [], [], None, None, [])
+        return Findings([], [], [], None, None, [], [])
     scored = tasks.scores(spec, rows, "test")
     arms, initial = [Arm(name, budget) for name, budget in largest.items()], Arm(RANDOM_INIT, 0)
     has_initial = bool((scored["curriculum"] == RANDOM_INIT).any())
     also = [(arm, initial) for arm in arms if has_initial and have_pairs(scored, arm, initial)]
     claimed, verdicts = claims(spec, rows, max(largest.values()), also)
-    means = _means(scored, [arm for arm in arms if arm.budget == max(largest.values())])
+    furthest = [arm for arm in arms if arm.budget == max(largest.values())]
+    means = _means(scored, furthest)
     return Findings(
         claims=claimed,
         initial=[verdict for verdict in verdicts if (verdict.a, verdict.b) in also],
         verdicts=verdicts,
         ranks=None if means is None else ranks(means),
         profiles=None if means is None else profiles(means),
-        times=_times(scored, rows[rows["task"] == PRETRAINING], largest),
+        times=[
+            time
+            for target in _targets(spec, scored, largest)
+            for time in times(scored, rows[rows["task"] == PRETRAINING], largest, target)
+        ],
+        apart=[] if scored["task"].nunique() < 2 else _apart(scored, furthest),
     )
+
+
+def _apart(scored: pd.DataFrame, arms: list[Arm]) -> list[Apart]:
+    control = next((arm for arm in arms if arm.curriculum == CONTROL), None)
+    if control is None:
+        return []
+    others = [arm for arm in arms if arm != control and have_pairs(scored, arm, control)]
+    both = [(arm, paired(scored, arm, control)) for arm in others]
+    return [Apart(arm, control, by_task(pairs), by_group(pairs)) for arm, pairs in both]
 
 
 def _means(scored: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame | None:
@@ -71,10 +108,16 @@ def _means(scored: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame | None:
     return means.rename(columns=lambda arm: arm.curriculum) if len(means) > 1 else None
 
 
-def _times(scored: pd.DataFrame, pretraining: pd.DataFrame, largest: Mapping[str, int]) -> list[TimeToTarget]:
-    if CONTROL not in largest:
-        return []
-    return times(scored, pretraining, largest, Target.of_arm(scored, Arm(CONTROL, largest[CONTROL])))
+def _targets(spec: StudySpec, scored: pd.DataFrame, largest: Mapping[str, int]) -> list[Target]:
+    """Return what there is to reach: the control's score, and a share of what the paper's own baseline has."""
+    found = []
+    if CONTROL in largest:
+        found.append(Target.of_arm(scored, Arm(CONTROL, largest[CONTROL])))
+    tasks_of_mcc = [task.name for task in spec.evaluation.tasks if spec.evaluation.metric_of(task.name) == "mcc"]
+    line = next((line for line in published_for(tasks_of_mcc) if line.label == PUBLISHED), None)
+    if line is not None and line.mcc:
+        found.append(Target.of_share(line.label, line.mcc, SHARE))
+    return found
 
 
 def times(

@@ -50,8 +50,9 @@ def write(summary: Summary, folder: Path) -> Path:
         lines=[report_tables.row(summary, line) for line in summary.lines],
         verdicts=report_verdict.verdict_table(summary.findings),
         worth=WORTH,
-        times=report_verdict.time_table(summary.findings),
-        target=summary.findings.times[0].target if summary.findings.times else "",
+        times=report_verdict.time_tables(summary.findings),
+        apart=report_verdict.apart_table(summary.findings),
+        task_by_task=report_formats.TASK_BY_TASK.replace("`", ""),
         ranks=summary.findings.ranks,
         figures={
             "scores": drawn(figures.scores(summary)),

@@ -1,13 +1,13 @@
 """The verdict as tables and pictures of a report."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from study.figures import COLOURS, LAYOUT, style_numbers, style_of
-from study.findings import Findings
+from study.findings import Apart, Findings
 from study.ranks import Ranks
 from study.spec import CONTROL
 from study.summary import Summary
@@ -49,17 +49,26 @@ def _number(value: float, form: str) -> str:
     return _OPEN if not math.isfinite(value) else f"{value:{form}}"
 
 
-def time_table(found: Findings) -> list[dict[str, tuple[str, str]]]:
-    """Return what each curriculum needs to reach the score of the control, and the interval, by column."""
-    times = {time.curriculum: time for time in found.times}
+def time_tables(found: Findings) -> list[tuple[str, list[dict[str, tuple[str, str]]]]]:
+    """Return every target, and by column what each curriculum needs to reach it, with the interval."""
+    targets = dict.fromkeys(time.target for time in found.times)
+    return [(target, _time_table([time for time in found.times if time.target == target])) for target in targets]
+
+
+def _time_table(found: Sequence[TimeToTarget]) -> list[dict[str, tuple[str, str]]]:
+    times = {time.curriculum: time for time in found}
     costs = dict.fromkeys(cost for time in times.values() for cost in time.reached)
     if "gpu_hours" in costs:  # where there are GPUs their hours are what counts, as in the table of costs
         costs.pop("worker_hours", None)
+
+    def fewer(name: str) -> tuple[str, str]:
+        return _factor(speed_up(times[name], times[CONTROL])) if name != CONTROL and CONTROL in times else ("", "")
+
     return [
         {
             "curriculum": (name, ""),
             **{_NAMES.get(cost, cost): _reach(time, cost) for cost in costs},
-            "times fewer steps": _factor(speed_up(time, times[CONTROL])) if name != CONTROL else ("", ""),
+            "times fewer steps": fewer(name),
         }
         for name, time in times.items()
     ]
@@ -89,6 +98,31 @@ def _short(value: float) -> str:
     if math.isinf(value):
         return "∞"
     return f"{value:,.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
+
+
+def apart_table(found: Findings) -> list[dict[str, tuple[str, str]]]:
+    """Return a line for each task and group of tasks: each curriculum's difference to the control and its interval."""
+    lines: dict[str, dict[str, tuple[str, str]]] = {}
+    for apart in found.apart:
+        for name, cell in _cells(apart).items():
+            lines.setdefault(name, {"task": (name, "")})[apart.arm.curriculum] = cell
+    names = ["task", *(apart.arm.curriculum for apart in found.apart)]
+    return [{name: line.get(name, ("", "")) for name in names} for line in lines.values()]
+
+
+def _cells(apart: Apart) -> dict[str, tuple[str, str]]:
+    tasks = apart.tasks
+    columns = (tasks[name].tolist() for name in ("task", "difference", "low", "high"))
+    own = {str(task): _with_limits(mean, low, high) for task, mean, low, high in zip(*columns, strict=True)}
+    groups = {
+        f"mean of {group.replace('_', '-')} tasks": _with_limits(effect.mean, effect.low, effect.high)
+        for group, effect in apart.groups.items()
+    }
+    return own | groups
+
+
+def _with_limits(mean: float, low: float, high: float) -> tuple[str, str]:
+    return f"{mean:+.3f}", f"{low:+.3f} to {high:+.3f}" if math.isfinite(high - low) else ""
 
 
 def pictures(summary: Summary) -> dict[str, go.Figure]:

@@ -10,8 +10,9 @@ import pytest
 
 from study import report, report_verdict
 from study.claims import Support
-from study.findings import Findings, findings
+from study.findings import PUBLISHED, SHARE, Findings, findings
 from study.pairing import Arm
+from study.published import published_for
 from study.sentences import sentences
 from study.spec import StudySpec
 from study.spec_files import parse
@@ -97,7 +98,7 @@ def test_times_are_to_the_score_of_the_control(spec: StudySpec) -> None:
 
 
 def test_what_there_is_too_little_for_is_left_out(spec: StudySpec) -> None:
-    assert findings(spec, ROWS, {}) == Findings([], [], [], None, None, [])
+    assert findings(spec, ROWS, {}) == Findings([], [], [], None, None, [], [])
     alone = found(spec, ROWS[ROWS["curriculum"] == "linear"], linear=6)
     assert (alone.initial, alone.ranks, alone.times) == ([], None, [])
     one_task = found(spec, ROWS[ROWS["task"].isin(["t/0", "pretraining"])])
@@ -160,7 +161,9 @@ def test_the_tables_in_words(spec: StudySpec) -> None:
     assert linear["tasks x seeds"] == "10 x 2"
     assert lines["step at 2 against random_init"]["more seeds"] == "?"
     assert lines["step at 2 against random_init"]["verdict"] == "in one initialisation alone"
-    times = {line["curriculum"][0]: line for line in report_verdict.time_table(own)}
+    ((target, lines_of_times),) = report_verdict.time_tables(own)
+    assert target == "the score of `constant` at 6 steps"
+    times = {line["curriculum"][0]: line for line in lines_of_times}
     assert times["linear"]["steps"][0] == "2.83"
     assert times["linear"]["times fewer steps"][0] == "2.12"
     assert times["step"]["steps"] == ("> 2", "2 to ∞")
@@ -174,7 +177,63 @@ def test_bounds_and_infinities_are_shown_as_such(spec: StudySpec) -> None:
     own = found(spec, one[one["task"].isin(["t/0", "pretraining"])], constant=6, linear=6)
     (line,) = report_verdict.verdict_table(own)
     assert (line["95 % interval"], line["in SDs"], line["p"]) == ("none", "?", "1")
-    (_, linear) = report_verdict.time_table(own)
+    ((_, (_, linear)),) = report_verdict.time_tables(own)
     assert linear["steps"] == ("≤ 6", "0 to ∞")
     assert linear["times fewer steps"] == ("?", "0 to ∞")
-    assert report_verdict.time_table(found(spec, one, linear=6)) == []
+    assert report_verdict.time_tables(found(spec, one, linear=6)) == []
+
+
+GUE = {"mouse/0": 0.30, "mouse/2": 0.50, "tf/0": 0.60, "tf/1": 0.40}  # two of mouse, two of human DNA
+
+
+def on_gue(curriculum: str, budget: int, above: float) -> pd.DataFrame:
+    """Rows of two seeds that lie 0.02 apart."""
+    return scored(curriculum, budget, {name: [score + above, score + above + 0.02] for name, score in GUE.items()})
+
+
+def of_gue(**evaluation: Any) -> StudySpec:
+    names = {"constant": {}, "linear": {}}
+    return parse({**MINI, "seeds": 2, "curricula": names, "evaluation": {"tasks": list(GUE), **evaluation}}, "test")
+
+
+def test_task_by_task_and_the_groups_of_gue() -> None:
+    """`linear` is 0.1 above on mouse, 0.2 on human DNA, whatever the seed: no interval has any width."""
+    above = scored("linear", 6, {name: [s + 0.1 * (1 + name.startswith("tf"))] * 2 for name, s in GUE.items()})
+    even = scored("constant", 6, {name: [score] * 2 for name, score in GUE.items()})
+    own = findings(of_gue(), pd.concat([even, above]), {"constant": 6, "linear": 6})
+    (apart,) = own.apart
+    assert (apart.arm, apart.control) == (Arm("linear", 6), Arm("constant", 6))
+    assert apart.tasks.set_index("task")["difference"].to_dict() == pytest.approx(
+        {"mouse/0": 0.1, "mouse/2": 0.1, "tf/0": 0.2, "tf/1": 0.2}
+    )
+    assert {name: effect.mean for name, effect in apart.groups.items()} == pytest.approx(
+        {"human": 0.2, "non_human": 0.1}
+    )
+    lines = {line["task"][0]: line["linear"] for line in report_verdict.apart_table(own)}
+    assert lines["tf/0"] == ("+0.200", "+0.200 to +0.200")
+    assert lines["mean of human tasks"][0] == "+0.200"
+    assert lines["mean of non-human tasks"] == ("+0.100", "+0.100 to +0.100")
+
+
+def test_one_seed_has_no_interval_of_a_task_and_without_the_control_there_is_nothing_to_differ_from() -> None:
+    both = pd.concat([on_gue("constant", 6, 0.0), on_gue("linear", 6, 0.1)])
+    own = findings(of_gue(), both[both["seed"] == 0], {"constant": 6, "linear": 6})
+    assert {line["linear"][1] for line in report_verdict.apart_table(own) if "mean" not in line["task"][0]} == {""}
+    assert findings(of_gue(), on_gue("linear", 6, 0.1), {"linear": 6}).apart == []
+    one = both[both["task"] == "tf/0"]
+    assert findings(of_gue(), one, {"constant": 6, "linear": 6}).apart == []
+
+
+def test_a_share_of_the_published_score_is_a_target() -> None:
+    """Nine tenths of DNABERT's 0.464 (mean of these four after 120,000 steps) lie between the budgets of `linear`."""
+    (line,) = [line for line in published_for(list(GUE)) if line.label == PUBLISHED]
+    wanted = SHARE * line.mean
+    level = sum(GUE.values()) / len(GUE) + 0.01
+    rows = pd.concat([on_gue("linear", 2, wanted - level - 0.1), on_gue("linear", 8, wanted - level + 0.1)])
+    own = findings(of_gue(), rows, {"linear": 8})
+    (time,) = own.times
+    assert time.target == "90% of DNABERT, random, 120,000 steps (published)"
+    assert time.reached["steps"].at_most == pytest.approx(4)  # midway, on a logarithmic scale
+    ((_, (shown,)),) = report_verdict.time_tables(own)
+    assert (shown["steps"][0], shown["times fewer steps"]) == ("4", ("", ""))
+    assert findings(of_gue(metric="accuracy"), rows, {"linear": 8}).times == []

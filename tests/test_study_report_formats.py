@@ -165,5 +165,5 @@ def test_a_study_without_scores_and_an_unknown_form_are_refused(
     assert "the study mini has no scores yet" in capsys.readouterr().err
     assert not (spec.folder() / "report.md").exists()
     with pytest.raises(SystemExit):
-        report.main([spec.name, "--format", "pdf"])
-    assert "invalid choice: 'pdf'" in capsys.readouterr().err
+        report.main([spec.name, "--format", "docx"])
+    assert "invalid choice: 'docx'" in capsys.readouterr().err
