@@ -80,6 +80,7 @@ class Summary:
 
     `stopped`: curricula without a score in full, and the budget at which the search stopped the last of their trials.
     `notes`: what of the study is not in all this since it could not be read, a line each.
+    `rows`: all that it was summed up from; pictures of every trial need them.
     """
 
     spec: StudySpec
@@ -93,6 +94,7 @@ class Summary:
     usage: Usage
     runs: list[RunLine]
     notes: list[str]
+    rows: pd.DataFrame
 
     @property
     def best(self) -> CurriculumLine | None:
@@ -148,6 +150,7 @@ def sum_up(
         usage=Usage(costs(spec, rows), sessions.held(folder)),
         runs=_runs(spec, rows),
         notes=list(notes),
+        rows=rows,
     )
 
 

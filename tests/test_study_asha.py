@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from curricula import InputError
-from study.asha import Halving, bracket_weights, crowding_of, fronts_of
+from study.asha import Halving, bracket_weights
+from study.fronts import crowding_of, fronts_of
 from study.messages import COST, OBJECTIVE
 from study.spec_files import parse
 from tests.studies import MINI
