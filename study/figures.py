@@ -1,13 +1,15 @@
 """The pictures of a report, as plotly figures."""
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from curricula import Strategy
+from curricula import Evaluation, Strategy
 from study.costs import REST
-from study.schedule import Schedule, rate
+from study.schedule import Schedule, even_steps, rate, switches
 from study.summary import CurriculumLine, Summary
 from trainers.pretraining.checkpoint import evaluations
 
@@ -32,9 +34,10 @@ def style_numbers(summary: Summary) -> dict[str, int]:
 
 def style_of(number: int) -> dict[str, dict[str, object]]:
     """Return colour, dashes and marker."""
-    shape = number % len(COLOURS)
+    colour = number % len(COLOURS)
+    shape = (number + number // len(COLOURS)) % len(COLOURS)  # the eighth has the first one's colour, another shape
     return {
-        "line": {"color": COLOURS[shape], "dash": DASHES[shape], "width": 2.5},
+        "line": {"color": COLOURS[colour], "dash": DASHES[shape], "width": 2.5},
         "marker": {"symbol": MARKERS[shape], "size": 9},
     }
 
@@ -92,54 +95,74 @@ def _level(line: CurriculumLine, longest: int, number: int) -> list[go.Scatter]:
 
 
 def losses(summary: Summary) -> go.Figure:
-    """Draw validation loss on the fixed masks at each budget, beside the loss of token frequencies alone."""
+    """Draw validation loss on the fixed masks, beside the loss of token frequencies alone.
+
+    A mark is the loss at a budget, the mean over seeds; the line is what the first run measured on its way, where its
+    checkpoints are still there.
+    """
     figure = go.Figure()
     styles = style_numbers(summary)
     for line in summary.lines:
         if line.is_pretrained:
-            figure.add_trace(
-                go.Scatter(
-                    x=list(line.loss),
-                    y=list(line.loss.values()),
-                    name=line.curriculum,
-                    mode="lines+markers",
-                    **style_of(styles[line.curriculum]),
-                )
-            )
+            style = {**style_of(styles[line.curriculum]), "name": line.curriculum, "legendgroup": line.curriculum}
+            measured = _thinned(_measured(summary, line))
+            marks = go.Scatter(x=list(line.loss), y=list(line.loss.values()), mode="lines+markers", **style)
+            if measured:
+                steps, losses = [one.step for one in measured], [math.log(one.perplexity) for one in measured]
+                figure.add_trace(go.Scatter(x=steps, y=losses, mode="lines", showlegend=False, **style))
+                figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines+markers", **style))  # for the legend
+                marks.update(mode="markers", showlegend=False)
+            figure.add_trace(marks)
     if summary.provenance.unigram_loss is not None:
         figure.add_hline(
             y=summary.provenance.unigram_loss,
             line={"color": "#555", "dash": "dash"},
             annotation={"text": "token frequencies alone", "font": {"size": 13}},
         )
-    figure.update_layout(**LAYOUT, xaxis_title="pretraining steps", yaxis_title="validation loss (nats a masked token)")
+    figure.update_layout(**LAYOUT, xaxis_title="pretraining steps", yaxis_title="validation loss (nats)")
     figure.update_xaxes(tickvals=summary.spec.pretraining.budgets)
     return figure
+
+
+def _measured(summary: Summary, line: CurriculumLine) -> tuple[Evaluation, ...]:
+    """Return what the first run of a line measured on its way to the longest budget, as far as it is still there."""
+    longest = max(summary.spec.pretraining.budgets)
+    return evaluations(summary.spec.folder() / "runs" / line.runs[0] / f"checkpoints-{longest}")
+
+
+def _thinned(measured: tuple[Evaluation, ...]) -> list[Evaluation]:
+    """Return no more of a curve than a picture shows, its end included; what overflowed is no point of it."""
+    every = 1 + len(measured) // _POINTS
+    return [one for one in reversed(measured[::-1][::every]) if math.isfinite(one.perplexity)]
 
 
 def schedules(summary: Summary) -> go.Figure:
     """Draw masking rate, NPMI quantile and share of `global` batches for the best configuration of each curriculum.
 
-    Curricula that react to perplexity are shown with what their first run measured. A picture without any line, such
-    as the quantile where no curriculum has one, is left out.
+    Curricula that react to perplexity are shown with what their first run measured. A mark is a step at which one
+    switches. A panel without any line, such as the quantile where no curriculum has one, is left out.
     """
     horizon = max(summary.spec.pretraining.budgets)
-    steps = sorted({round(horizon * part / 200) for part in range(201)})
-    lines = [line for line in summary.lines if line.is_pretrained]
-    curves = {line.curriculum: _schedule(summary, line, horizon, steps) for line in lines}
+    planned = {line.curriculum: _schedule(summary, line, horizon) for line in summary.lines if line.is_pretrained}
+    jumps = {name: {jump.step: jump.words for jump in switches(schedule)} for name, schedule in planned.items()}
+    curves = {name: _curves(schedule, jumps[name]) for name, schedule in planned.items()}
     titles = [title for title in _SCHEDULED if any(title in curve for curve in curves.values())] or [_RATE]
-    figure = make_subplots(rows=1, cols=len(titles), subplot_titles=titles)
+    figure = make_subplots(rows=len(titles), cols=1, subplot_titles=titles, vertical_spacing=0.13)
     styles = style_numbers(summary)
     for name, curve in curves.items():
-        style = {**style_of(styles[name]), "mode": "lines", "legendgroup": name}
-        for column, title in enumerate(titles, start=1):
-            if title in curve:
-                shown = go.Scatter(x=steps, y=curve[title], name=name, showlegend=column == 1, **style)
-                figure.add_trace(shown, row=1, col=column)
-    figure.update_layout(
-        **{**LAYOUT, "margin": {**LAYOUT["margin"], "t": 80}, "legend": {**LAYOUT["legend"], "y": 1.16}}
-    )
-    figure.update_xaxes(title_text="pretraining steps", range=[0, horizon])
+        style = {**style_of(styles[name]), "name": name, "legendgroup": name}
+        for row, title in enumerate(titles, start=1):
+            own = curve.get(title, {})
+            line = go.Scatter(x=list(own), y=list(own.values()), mode="lines", showlegend=row == 1, **style)
+            marks = go.Scatter(x=list(jumps[name]), y=[own.get(step) for step in jumps[name]], mode="markers", **style)
+            marks.update(text=list(jumps[name].values()), hovertemplate="%{text}", showlegend=False)
+            marks.update(marker={"size": 11, "line": {"width": 1, "color": "#222"}}, cliponaxis=False)
+            figure.add_traces([trace for trace in (line, marks) if own and trace.x], rows=row, cols=1)
+    figure.update_layout(**{**LAYOUT, "height": 130 + 230 * len(titles)})
+    figure.update_layout(margin_t=70, legend_y=1 + 0.12 / len(titles))
+    figure.update_annotations(font_size=14)
+    figure.update_xaxes(range=[0, horizon])
+    figure.update_xaxes(title_text="pretraining steps", row=len(titles), col=1)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -161,24 +184,30 @@ def time(summary: Summary) -> go.Figure:
     return figure
 
 
+_POINTS = 200  # of a line
 _RATE, _QUANTILE, _GLOBAL = _SCHEDULED = (
     "masking rate",
-    "NPMI quantile from which<br>tokens may be centres",
-    "share of batches masked around<br>the best k-mers of each row",
+    "NPMI quantile from which tokens may be centres",
+    "batches masked around the best k-mers",
 )
 
 
-def _schedule(summary: Summary, line: CurriculumLine, horizon: int, steps: list[int]) -> dict[str, list[float]]:
-    """Return the curves of one curriculum over these steps; those that do not concern it are left out."""
+def _schedule(summary: Summary, line: CurriculumLine, horizon: int) -> Schedule:
+    """Return what one curriculum asked for, given what it measured."""
     arguments = {name: value for name, value in line.parameters.items() if name not in summary.spec.search.space}
-    curriculum = summary.spec.make(line.curriculum, arguments)
-    measured = evaluations(summary.spec.folder() / "runs" / line.runs[0] / f"checkpoints-{horizon}")
-    schedule = Schedule(line.curriculum, curriculum, horizon, measured)
-    asked = [schedule.at(step) for step in steps]
-    used = {masking.strategy for one in asked for weight, masking in one.parts if weight > 0}
-    curves = {_RATE: [rate(one) for one in asked]}
+    return Schedule(line.curriculum, summary.spec.make(line.curriculum, arguments), horizon, _measured(summary, line))
+
+
+def _curves(schedule: Schedule, jumps: Iterable[int]) -> dict[str, dict[int, float]]:
+    """Return the curves of one curriculum by step, upright where it switches; others are left out."""
+    edges = {step for jump in jumps for step in (jump - 1, jump)}
+    asked = {step: schedule.at(step) for step in sorted({*even_steps(schedule, _POINTS), *edges})}
+    used = {masking.strategy for one in asked.values() for weight, masking in one.parts if weight > 0}
+    curves = {_RATE: {step: rate(one) for step, one in asked.items()}}
     if Strategy.PMI_THRESHOLD in used:
-        curves[_QUANTILE] = [max(masking.min_quantile for _, masking in one.parts) for one in asked]
+        curves[_QUANTILE] = {step: max(m.min_quantile for _, m in one.parts) for step, one in asked.items()}
     if used & {Strategy.GLOBAL, Strategy.GLOBAL_AS_RELEASED}:
-        curves[_GLOBAL] = [sum(w for w, m in one.parts if m.strategy.startswith("global")) for one in asked]
+        curves[_GLOBAL] = {
+            step: sum(w for w, m in one.parts if m.strategy.startswith("global")) for step, one in asked.items()
+        }
     return curves

@@ -14,6 +14,8 @@ from curricula import Curriculum, Evaluation, Masking, Mixture, Progress, Strate
 Asked = Masking | Mixture
 _POINTS = 2_000  # evenly spaced steps; a change that is undone within horizon / 2,000 steps may be overlooked
 _JUMP = 4.0  # a change as large as in four intervals of a straight line is looked at more closely
+_SWITCH = 0.25  # from one step to the next: a share of all that a number moves over the horizon; less is a slope
+_ROUNDING = 1e-9
 
 
 class Schedule:
@@ -130,6 +132,30 @@ def trace(schedule: Schedule) -> dict[int, Asked]:
             vectors[middle] = _vector(found[middle])
             pending += [(low, middle), (middle, high)]
     return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Switch:
+    """At `step` a curriculum asks for something quite different than one step before; `words` says what, and why."""
+
+    step: int
+    words: str
+
+
+def switches(schedule: Schedule) -> list[Switch]:
+    """Return the steps at which a schedule jumps by itself, or because of what was measured."""
+    traced = trace(schedule)
+    fired = {firing.step: firing.evaluation for firing in firings(schedule, traced)}
+    vectors = np.stack([_vector(asked) for asked in traced.values()])
+    ranges = np.ptp(vectors, axis=0)
+    jumps = (np.abs(np.diff(vectors, axis=0)) > np.maximum(_SWITCH * ranges, _ROUNDING)).any(axis=1)
+    found = []
+    for jumps_here, (before, step) in zip(jumps, itertools.pairwise(traced), strict=True):
+        if jumps_here and step == before + 1:
+            why = f", at perplexity {fired[step].perplexity:,.4g}" if step in fired else ""
+            words = f"{asked_in_words(traced[before])}<br>then {asked_in_words(traced[step])}"
+            found.append(Switch(step, f"step {step:,}{why}:<br>{words}"))
+    return found
 
 
 def _vector(asked: Asked) -> NDArray[np.float64]:
