@@ -11,16 +11,10 @@ from study.findings import Apart, Findings
 from study.ranks import Ranks
 from study.spec import CONTROL
 from study.summary import Summary
-from study.time_to_target import SpeedUp, TimeToTarget, speed_up
+from study.time_to_target import COSTS, SpeedUp, TimeToTarget, speed_up
 from study.verdict import Verdict
 
 _OPEN = "?"
-_NAMES = {
-    "masked_tokens": "masked tokens",
-    "flops": "model FLOPs",
-    "gpu_hours": "GPU-hours",
-    "worker_hours": "worker-hours",
-}
 
 
 def verdict_table(found: Findings) -> list[dict[str, str]]:
@@ -67,7 +61,7 @@ def _time_table(found: Sequence[TimeToTarget]) -> list[dict[str, tuple[str, str]
     return [
         {
             "curriculum": (name, ""),
-            **{_NAMES.get(cost, cost): _reach(time, cost) for cost in costs},
+            **{COSTS.get(cost, cost): _reach(time, cost) for cost in costs},
             "times fewer steps": fewer(name),
         }
         for name, time in times.items()

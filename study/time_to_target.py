@@ -19,7 +19,14 @@ from study.pairing import Arm, full_table, is_baseline, scores_of
 from study.store import PRETRAINING
 
 STEPS = "steps"
-RECORDED = ("masked_tokens", "flops", "gpu_hours", "worker_hours", "money")  # metrics of the rows of a pretraining
+COSTS = {  # metrics of the rows of a pretraining, and what a reader calls them
+    "masked_tokens": "masked tokens",
+    "flops": "model FLOPs",
+    "gpu_hours": "GPU-hours",
+    "worker_hours": "worker-hours",
+    "money": "money",
+}
+RECORDED = tuple(COSTS)
 
 
 @dataclass(frozen=True)
