@@ -193,6 +193,54 @@ class Plots:
 
         return figures.time(self.summary)
 
+    def costs(self) -> Any:
+        """Draw the test score against what one pretraining took, and what nothing dominates.
+
+        Raises:
+            InputError: no cost is known.
+        """
+        from study import figures_cost
+
+        return _shown(figures_cost.score_and_cost(self.summary), "costs need rows of the pretraining")
+
+    def tasks(self) -> Any:
+        """Draw on which tasks each curriculum is above the control, and on which below.
+
+        Raises:
+            InputError: there is one task, or nothing to compare with the control.
+        """
+        from study import figures_tasks
+
+        return _shown(
+            figures_tasks.heat_map(self.summary), "tasks need two of them, and a curriculum beside `constant`"
+        )
+
+    def search(self, curriculum: str | None = None) -> Any:
+        """Draw each trial of the search as a line through what it tried.
+
+        Args:
+            curriculum: The one whose own arguments are shown; none: what all curricula share.
+
+        Raises:
+            InputError: there was no search, or too few trials, or the curriculum has no argument that was searched.
+        """
+        from study import figures_search
+
+        found = figures_search.searches(self.summary)
+        return _shown(found.get(curriculum or ""), "search needs three trials, and arguments that were searched")
+
+    def importances(self) -> Any:
+        """Draw how much of the differences between trials each searched number explains.
+
+        Raises:
+            InputError: no curriculum has enough trials at one budget.
+        """
+        from study import figures_search
+        from study.importances import FEWEST
+
+        needs = f"importances need {FEWEST} trials of a curriculum at one budget, and two numbers that were searched"
+        return _shown(figures_search.importance(self.summary), needs)
+
     def ranks(self) -> Any:
         """Draw average ranks over tasks.
 
@@ -212,7 +260,11 @@ class Plots:
     def _of_verdict(self, name: str) -> Any:
         from study import report_verdict  # as `figures`, it loads torch, which tables do not need
 
-        pictures = report_verdict.pictures(self.summary)
-        if name not in pictures:
-            raise InputError(f"{name} need two curricula and two tasks that came to the longest budget")
-        return pictures[name]
+        found = report_verdict.pictures(self.summary).get(name)
+        return _shown(found, f"{name} need two curricula and two tasks that came to the longest budget")
+
+
+def _shown(figure: Any, needs: str) -> Any:
+    if figure is None:
+        raise InputError(f"there is nothing to draw: {needs}")
+    return figure

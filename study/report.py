@@ -10,7 +10,17 @@ from typing import Any
 import yaml
 
 from curricula import InputError
-from study import figures, leaderboard_formats, report_formats, report_pdf, report_rows, report_tables, report_verdict
+from study import (
+    figures_tasks,
+    leaderboard_formats,
+    report_figures,
+    report_formats,
+    report_pdf,
+    report_rows,
+    report_tables,
+    report_verdict,
+)
+from study.importances import FEWEST
 from study.leaderboard import leaderboard
 from study.progress import plain_console
 from study.reading import copies_of, opened
@@ -29,7 +39,7 @@ def write(summary: Summary, folder: Path) -> Path:
         options = {"responsive": True, "displaylogo": False}
         return Markup(figure.to_html(full_html=False, include_plotlyjs=False, config=options))
 
-    spec = summary.spec
+    spec, pictures = summary.spec, report_figures.pictures(summary)
     html = report_formats.rendered(
         "report.html.j2",
         spec=spec,
@@ -54,13 +64,10 @@ def write(summary: Summary, folder: Path) -> Path:
         apart=report_verdict.apart_table(summary.findings),
         task_by_task=report_formats.TASK_BY_TASK.replace("`", ""),
         ranks=summary.findings.ranks,
-        figures={
-            "scores": drawn(figures.scores(summary)),
-            "schedules": drawn(figures.schedules(summary)),
-            "losses": drawn(figures.losses(summary)),
-            "time": drawn(figures.time(summary)),
-            **{name: drawn(figure) for name, figure in report_verdict.pictures(summary).items()},
-        },
+        figures={name: drawn(figure) for name, figure in pictures.items()},
+        fewest=FEWEST,
+        table_width=figures_tasks.width(pictures["tasks"]) if "tasks" in pictures else 0,
+        searches=[name for name in pictures if name.startswith(report_figures.SEARCH_OF)],
         places="\n".join(report_tables.places(folder)),
         spec_yaml=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False),
         provenance=json.dumps(summary.provenance.cards, indent=1),

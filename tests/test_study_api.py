@@ -11,6 +11,7 @@ from study import api, figures
 from study.api import Plots, Study
 from study.pairing import Arm
 from study.provenance import Provenance
+from study.report_figures import pictures
 from study.spec import RANDOM_INIT
 from study.summary import sum_up
 from study.time_to_target import Target
@@ -130,6 +131,18 @@ def test_ranks_and_profiles_are_drawn_where_there_are_two_tasks(study: Study) ->
     assert (list(line.y), list(line.x)) == (["linear", "constant"], [1.0, 2.0])
     shares = {trace.name: trace.y[0] for trace in plot.profiles().data}
     assert shares == {"linear": 1.0, "constant": 0.0}
+
+
+def test_the_cost_is_drawn_and_what_has_nothing_to_show_says_what_it_needs(study: Study) -> None:
+    assert study.plot.costs().to_json() == pictures(study.summary)["costs"].to_json()
+    for draw, needs in (
+        (study.plot.tasks, "two of them"),
+        (study.plot.search, "three trials"),
+        (lambda: study.plot.search("linear"), "three trials"),
+        (study.plot.importances, "10 trials"),
+    ):
+        with pytest.raises(InputError, match=f"there is nothing to draw: .*{needs}"):
+            draw()
 
 
 @pytest.mark.parametrize("name", ["ranks", "profiles"])

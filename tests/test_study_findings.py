@@ -150,7 +150,7 @@ def test_the_report_has_verdicts_times_ranks_and_profiles(spec: StudySpec, tmp_p
     assert (
         "None" not in page.partition("<h2>Verdict</h2>")[2].partition("<h2>Curricula</h2>")[0].partition("<script")[0]
     )
-    assert page.count('class="plotly-graph-div"') == 6
+    assert page.count('class="plotly-graph-div"') == 8
 
 
 def test_the_tables_in_words(spec: StudySpec) -> None:

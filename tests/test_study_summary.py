@@ -159,7 +159,7 @@ def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_pa
     ]
     page = report.write(summary, tmp_path).read_text()
     assert "https://cdn" not in page.partition("<body>")[2]
-    assert page.count('class="plotly-graph-div"') == 4
+    assert page.count('class="plotly-graph-div"') == 5  # score against cost is there: the cost is known
     assert "scores on the way to 6 steps" in page
     costs = "".join(f'<th class="number">{name}</th>' for name in ("worker-hours", "model FLOPs", "tokens/s", "MFU"))
     assert costs in page

@@ -1,0 +1,34 @@
+"""All pictures of a report, by name: those that have nothing to show are left out."""
+
+from collections.abc import Callable
+
+import plotly.graph_objects as go
+
+from study import figures, figures_cost, figures_search, figures_tasks, report_verdict
+from study.summary import Summary
+
+SEARCH = "search"
+SEARCH_OF = "search of "  # before the name of a curriculum
+_ALWAYS: dict[str, Callable[[Summary], go.Figure]] = {
+    "scores": figures.scores,
+    "schedules": figures.schedules,
+    "losses": figures.losses,
+    "time": figures.time,
+}
+_WHERE_SHOWN: dict[str, Callable[[Summary], go.Figure | None]] = {
+    "costs": figures_cost.score_and_cost,
+    "tasks": figures_tasks.heat_map,
+    "importances": figures_search.importance,
+}
+
+
+def pictures(summary: Summary) -> dict[str, go.Figure]:
+    """Return every picture by name; one of a single curriculum's trials is called `search of`, then its name."""
+    shown = {name: draw(summary) for name, draw in _WHERE_SHOWN.items()}
+    searched = {f"{SEARCH_OF}{name}" if name else SEARCH: one for name, one in figures_search.searches(summary).items()}
+    return {
+        **{name: draw(summary) for name, draw in _ALWAYS.items()},
+        **{name: one for name, one in shown.items() if one is not None},
+        **searched,
+        **report_verdict.pictures(summary),
+    }
