@@ -181,9 +181,14 @@ class MlflowRuns:
         self._log_changed(parent, leaked, self._cards.written_at)
 
     def attach(self, files: list[Path]) -> None:
-        """Keep files as artifacts of the parent run; one of the same name is replaced, one that is missing left out."""
+        """Keep files and folders as artifacts of the parent run: what has the same name is replaced.
+
+        What is missing is left out.
+        """
         for path in files:
-            if path.exists():
+            if path.is_dir():
+                self._connect().log_artifacts(self.parent, str(path), path.name)
+            elif path.exists():
                 self._connect().log_artifact(self.parent, str(path))
 
     @cached_property

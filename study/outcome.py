@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from study import best_model, report
+from study import best_model, report, report_figures
 from study.progress import Reporter
 from study.report_tables import arguments_in_words, budgets_shown, cells, cost_in_words, places
 from study.sentences import scored_at, sentences
@@ -24,8 +24,9 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
         reporter.say(f"- {sentence}")
     reporter.say(f"- {summary.usage.sentence()}")
     best_model.export_best(summary, folder)
-    page = report.write(summary, folder)
-    tracker.finish([page], key_numbers(summary), key_words(summary))
+    pictures = report_figures.pictures(summary)
+    page = report.write(summary, folder, pictures)
+    tracker.finish([page, report_figures.write(pictures, folder)], key_numbers(summary), key_words(summary))
     reporter.say("")
     for line in places(folder):
         reporter.say(line)

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,14 @@ from study.summary import Summary
 from study.verdict import WORTH
 
 
-def write(summary: Summary, folder: Path) -> Path:
-    """Write `report.html`, one file that needs no network."""
+def write(summary: Summary, folder: Path, pictures: Mapping[str, Any] | None = None) -> Path:
+    """Write `report.html`, one file that needs no network.
+
+    Args:
+        summary: What it shows.
+        folder: Where to.
+        pictures: As `report_figures.pictures` draws them; none: they are drawn.
+    """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
@@ -39,7 +45,8 @@ def write(summary: Summary, folder: Path) -> Path:
         options = {"responsive": True, "displaylogo": False}
         return Markup(figure.to_html(full_html=False, include_plotlyjs=False, config=options))
 
-    spec, pictures = summary.spec, report_figures.pictures(summary)
+    spec = summary.spec
+    pictures = report_figures.pictures(summary) if pictures is None else pictures
     html = report_formats.rendered(
         "report.html.j2",
         spec=spec,

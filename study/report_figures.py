@@ -1,12 +1,15 @@
 """All pictures of a report, by name: those that have nothing to show are left out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import plotly.graph_objects as go
 
 from study import figures, figures_cost, figures_search, figures_tasks, report_verdict
+from study.report_formats import written
 from study.summary import Summary
 
+FOLDER = "figures"
 SEARCH = "search"
 SEARCH_OF = "search of "  # before the name of a curriculum
 _ALWAYS: dict[str, Callable[[Summary], go.Figure]] = {
@@ -32,3 +35,18 @@ def pictures(summary: Summary) -> dict[str, go.Figure]:
         **searched,
         **report_verdict.pictures(summary),
     }
+
+
+def write(pictures: Mapping[str, go.Figure], folder: Path) -> Path:
+    """Write each picture as a page of its own, for MLflow's list of artifacts; return the folder of the pages.
+
+    They fetch plotly's code from its network, as pictures that MLflow itself logs do, or each would have 4.7 MB; the
+    report has the same pictures and needs no network.
+    """
+    pages = {f"{name.replace(' ', '_')}.html": one for name, one in pictures.items()}
+    for old in (folder / FOLDER).glob("*.html"):
+        if old.name not in pages:  # of a search that went on, say
+            old.unlink()
+    for name, one in pages.items():
+        written(folder / FOLDER / name, one.to_html(include_plotlyjs="cdn"))
+    return folder / FOLDER

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import outcome
+from study import outcome, report_figures
 from study.folder import how_it_ended, saved_spec, study_id
 from study.mlflow_address import shown_uri
 from study.mlflow_runs import MlflowRuns
@@ -48,7 +48,7 @@ def _refill(spec: StudySpec, folder: Path) -> int:
                     raise
                 refused += 1
                 print(f"{place} did not take {run} ({reason_of(error)})")
-        mlflow.attach([folder / "spec.yaml", folder / "provenance.json", folder / REPORT])
+        mlflow.attach([folder / name for name in ("spec.yaml", "provenance.json", REPORT, report_figures.FOLDER)])
         mlflow.log_model()
         if runs and not is_running:
             is_whole = (folder / REPORT).exists()

@@ -104,7 +104,9 @@ def test_mlflow_has_one_parent_and_a_child_a_run_with_the_budget_as_step(demo: D
         logged = {entry.step: entry.value for entry in client.get_metric_history(run.info.run_id, "score/test")}
         assert logged == pytest.approx(test.to_dict())
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files == {"spec.yaml", "provenance.json", "report.html"}
+    assert files == {"spec.yaml", "provenance.json", "report.html", "figures"}
+    pages = {file.path for file in client.list_artifacts(parent.info.run_id, "figures")}
+    assert {f"figures/{name}.html" for name in ("scores", "costs", "schedules", "losses", "time", "search")} <= pages
 
 
 def test_resuming_a_finished_study_runs_nothing_again(demo: Demo) -> None:

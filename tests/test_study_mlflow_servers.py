@@ -12,7 +12,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study import outcome, sync
+from study import outcome, report_figures, sync
 from study.mlflow_runs import EXPERIMENT
 from study.spec import RANDOM_INIT, StudySpec
 from study.spec_files import parse
@@ -82,7 +82,8 @@ class Tracked:
         report = self.folder / "report.html"
         report.write_text("<p>A report</p>")
         summary = summarise(self.spec, self.folder)
-        self.tracker.finish([report], outcome.key_numbers(summary), outcome.key_words(summary))
+        figures = report_figures.write(report_figures.pictures(summary), self.folder)
+        self.tracker.finish([report, figures], outcome.key_numbers(summary), outcome.key_words(summary))
 
 
 @pytest.fixture
@@ -187,7 +188,9 @@ def test_what_people_look_for_is_there_and_a_refill_changes_nothing(
     parent = runs[""]
     client = client_of(server)
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files == {"spec.yaml", "provenance.json", "report.html"}
+    assert files == {"spec.yaml", "provenance.json", "report.html", "figures"}
+    pages = {file.path for file in client.list_artifacts(parent.info.run_id, "figures")}
+    assert {"figures/scores.html", "figures/losses.html"} <= pages
     assert client.get_run(parent.info.run_id).info.artifact_uri.startswith("mlflow-artifacts:")
     assert parent.data.metrics["test_overlap/promoters_ecoli"] == 2
     assert parent.data.metrics["best_score"] == pytest.approx(0.6333333)

@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from study import report
-from study.report_figures import pictures
+from study.report_figures import FOLDER, pictures, write
 from study.summary import Summary
 from tests.test_study_figures_search import CURRICULA, many
 from tests.test_study_figures_tasks import EVALUATION, NAMES
@@ -53,6 +53,17 @@ def test_there_is_every_picture_that_has_something_to_show(summary: Summary, tmp
     for heading in ("Score against cost", "What the search tried", "Which of the searched numbers mattered"):
         assert f"<h2>{heading}</h2>" in page
     assert "<h3>linear</h3>" in page
+
+
+def test_each_is_a_page_of_its_own_for_mlflow_and_old_ones_go(summary: Summary, tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "search_of_step.html").write_text("of an earlier report")
+    drawn = pictures(summary)
+    assert write(drawn, tmp_path) == tmp_path / "figures"
+    pages = {page.stem: page.read_text() for page in (tmp_path / FOLDER).iterdir()}
+    assert set(pages) == {name.replace(" ", "_") for name in EVERY}
+    assert '"title":{"text":"pretraining steps"}' in pages["scores"]
+    assert max(len(text) for text in pages.values()) < 200_000  # plotly's own code is not in there
 
 
 def test_pictures_without_anything_to_show_are_left_out_with_their_words(tmp_path: Path) -> None:
