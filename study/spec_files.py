@@ -44,8 +44,8 @@ def add_spec_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         dest="overrides",
-        help="replace one value of the spec, e.g. pretraining.batch=64 or evaluation.tasks.0.shots=10; "
-        "may be repeated (default: none)",
+        help="replace one value of the spec, e.g. pretraining.batch=64 or evaluation.tasks.0.shots=10; null takes it "
+        "away, e.g. curricula.linear=null; may be repeated (default: none)",
     )
 
 
@@ -135,6 +135,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if isinstance(place, list):
         _list_item(place, last, key)
         place[int(last)] = value
+    elif isinstance(place, dict) and value is None:
+        place.pop(last, None)
     elif isinstance(place, dict):
         place[last] = value
     else:

@@ -43,6 +43,13 @@ def read_whole(spec: StudySpec) -> list[EvaluationTask]:
     return tasks
 
 
+def published_sizes(spec: StudySpec) -> list[EvaluationTask] | None:
+    """Return stand-ins, as large as published, for the tasks of a study; None where one is not of GUE."""
+    if any(entry.train is not None or entry.name not in gue.TABLE for entry in spec.evaluation.tasks):
+        return None
+    return [gue.stand_in(entry.name) for entry in spec.evaluation.tasks]
+
+
 def fitted(spec: StudySpec, tasks: list[EvaluationTask], reading: Reading) -> list[EvaluationTask]:
     """Return the tasks of a study as a model can read them.
 

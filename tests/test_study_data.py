@@ -148,7 +148,10 @@ def test_a_genome_given_as_sequence_is_kept_by_the_study(tmp_path):
         ),
         ({"validation_contigs": ["chr9"]}, "`chr9` must fit a contig of embedded chr22_20-21M"),
         ({"difficulty": "/no/table.parquet"}, "/no/table.parquet is not a saved NPMI table"),
-        ({"genome": "/no/corpus.arrow"}, "/no/corpus.arrow is not a saved corpus"),
+        (
+            {"genome": "/no/corpus.arrow"},
+            "the genome /no/corpus.arrow does not exist; `python -m trainers.prepare genome`",
+        ),
         ({"genome": "ftp://x/y.fa"}, "ftp"),
         ({"repeats": "some"}, "data.repeats"),
         ({"sampling": {"lengths": "tiled"}, "repeats": "downweight"}, "tiled samples cover every base once"),

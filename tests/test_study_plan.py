@@ -18,6 +18,7 @@ from tests.studies import MINI, ROOT, write_mini
 from trainers.models.build import model_of
 from trainers.models.presets import preset
 from trainers.pretraining.flops import Flops
+from trainers.tasks import gue
 from trainers.tokens.kinds import bases_a_token
 from trainers.tokens.kmers import KmerTokenizer
 
@@ -109,6 +110,23 @@ def test_a_dry_run_prints_what_it_takes_and_makes_nothing(tmp_path: Path, capsys
     for word in ("controls", "search", "at most", "worker-hours", "money", "Nothing was started"):
         assert word in printed
     assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_before_the_data_are_there_goes_by_published_sizes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says what is missing; 200 examples of mouse/3 cost what any 200 of its length do."""
+    changes = ["evaluation.tasks=[mouse/3]", f"evaluation.root={tmp_path}", "model.k=3", "evaluation.baselines=[]"]
+    arguments = [str(write_mini(tmp_path)), "--dry-run", *[word for one in changes for word in ("--set", one)]]
+    assert run.main(arguments) == 2
+    planned = capsys.readouterr()
+    assert f"{tmp_path}/mouse/3/train.csv is missing; `python -m trainers.prepare gue`" in planned.err
+    (tmp_path / "mouse/3").mkdir(parents=True)
+    for split, rows in zip(("train", "dev", "test"), gue.TABLE["mouse/3"].rows, strict=True):
+        lines = [f"{'ACGT' * 25}A,{row % 2}" for row in range(rows)]
+        (tmp_path / f"mouse/3/{split}.csv").write_text("\n".join(["sequence,label", *lines]))
+    assert run.main([*arguments, "--set", "evaluation.allow_modified=true"]) == 0
+    assert capsys.readouterr().out == planned.out
 
 
 def test_a_dry_run_for_gpus_needs_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -217,6 +217,12 @@ def test_a_spec_says_what_differs_from_another(tmp_path):
     assert load(str(tmp_path / "named.yaml"), []).pretraining == load("demo", []).pretraining
 
 
+def test_null_takes_away_what_a_spec_says():
+    spec = load("demo", ["curricula.linear=null", "pretraining.warmup=null", "pretraining.budgets=[600]", "about=null"])
+    assert list(spec.curricula) == ["constant", "step", "pmi_threshold"]
+    assert (spec.about, spec.pretraining.warmup) == ("", 500)  # the defaults
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

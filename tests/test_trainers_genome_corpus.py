@@ -150,7 +150,7 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path, content):
 
 
 def test_a_missing_corpus_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"none\.arrow is not a saved corpus"):
+    with pytest.raises(InputError, match=r"none\.arrow does not exist"):
         Corpus.open(tmp_path / "none.arrow")
 
 

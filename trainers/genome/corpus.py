@@ -83,6 +83,8 @@ class Corpus:
         Raises:
             InputError: the file is missing, is no corpus, or is of another format.
         """
+        if not path.exists():
+            raise InputError(f"the genome {path} does not exist; `python -m trainers.prepare genome` makes such a file")
         try:
             batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
             card = json.loads(batch.column("card")[0].as_py())

@@ -61,7 +61,8 @@ def read_task(name: str, folder: Path) -> EvaluationTask:
     for path in paths.values():
         if not path.exists():
             raise InputError(
-                f"a task folder must hold train.{suffix}, dev.{suffix} and test.{suffix}, but {path} is missing"
+                f"a task folder must hold train.{suffix}, dev.{suffix} and test.{suffix}, but {path} is missing; "
+                "`python -m trainers.prepare gue` brings those of GUE"
             )
     read = {split: read_rows([path]) for split, path in paths.items()}
     return _make(name, read, {})
