@@ -29,7 +29,7 @@ from study.findings import times
 from study.pairing import Arm
 from study.reading import copies_of, opened
 from study.spec import StudySpec
-from study.store import PRETRAINING, score_rows
+from study.store import PRETRAINING
 from study.summary import CurriculumLine, Summary
 from study.time_to_target import Target, TimeToTarget
 from study.verdict import Verdict, verdicts
@@ -75,7 +75,9 @@ class Study:
         return self.summary.spec
 
     def scores(self) -> pd.DataFrame:
-        """Return every score of every trial, one a row.
+        """Return every score of every trial, one a row, in the metric in which its task is compared.
+
+        Further metrics are in `rows`: a mean over them would be none of anything.
 
         Columns: `curriculum`, `parameters` (JSON) and `seed` of a trial, its `run` (name) and `role`; `budget`, the
         steps of pretraining before the score, of a `horizon`; `branch` (trunk or cooldown); `task`, `repetition`
@@ -83,7 +85,7 @@ class Study:
         `metric` and its `value`; `seconds` that this fine-tuning took; `study`; and `chosen`, whether the report shows
         the configuration: the best of its curriculum by its dev scores.
         """
-        found = score_rows(self.rows)
+        found = tasks.own_metric(self.spec, self.rows)
         return found.assign(chosen=found["run"].isin(self._chosen()))
 
     def verdict(self, a: str, b: str, budget: int | None = None) -> Verdict:

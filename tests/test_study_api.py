@@ -46,6 +46,12 @@ def test_scores_are_tidy_and_say_which_configuration_was_chosen(study: Study) ->
     assert [name for name in scores.columns if f"`{name}`" not in described] == []
 
 
+def test_scores_are_of_the_metric_that_is_compared(study: Study) -> None:
+    others = study.rows[study.rows["metric"] == "mcc"].assign(metric="accuracy", value=0.99)
+    both = Study(study.summary, pd.concat([study.rows, others]))
+    pd.testing.assert_frame_equal(both.scores(), study.scores())
+
+
 def test_a_verdict_of_the_report_is_the_one_of_the_report(study: Study) -> None:
     verdict = study.verdict("linear", "constant")
     assert verdict in study.summary.findings.verdicts
