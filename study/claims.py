@@ -109,10 +109,10 @@ def _support(beside: Controls, against: dict[Arm, Verdict], metric: str) -> tupl
 
 def _short_of(arm: Arm, supports: Support, left: Sequence[Verdict], over: Verdict, metric: str) -> str:
     """Say which controls stand, given how far the curriculum is above the plainest one."""
-    standing = " and ".join(f"`{verdict.b.curriculum}`" for verdict in left)
     if supports is Support.NOTHING:
-        numbers = "; ".join(_numbers(verdict, metric) for verdict in left)
-        return f"The evidence for {arm} supports nothing: it was not shown to beat {standing} ({numbers})."
+        numbered = "; ".join(f"`{verdict.b.curriculum}` ({_numbers(verdict, metric)})" for verdict in left)
+        return f"The evidence for {arm} supports nothing: it was not shown to beat {numbered}."
+    standing = " and ".join(f"`{verdict.b.curriculum}`" for verdict in left)
     return (
         f"{arm} beat `{over.b.curriculum}` ({_numbers(over, metric)}) but was not shown to beat {standing}, so the "
         f"evidence supports {supports.value}, and no more."
