@@ -1,9 +1,48 @@
 """What tests that look at pages share."""
 
+import contextlib
+import shutil
 import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Chrome]:
+    """Start a browser without a window, which asks nobody outside for anything.
+
+    Raises:
+        FileNotFoundError: Chromium or its driver is missing.
+    """
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver):
+        raise FileNotFoundError("chromium and chromedriver are not installed")
+    options = ChromeOptions()
+    options.binary_location = program
+    for flag in _FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    page = Chrome(options=options, service=Service(driver))
+    try:
+        yield page
+    finally:
+        page.quit()
 
 
 def free_port() -> int:

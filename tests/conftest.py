@@ -1,7 +1,7 @@
 """What several test files share."""
 
+import contextlib
 import functools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from xdist.scheduler import LoadScopeScheduling
 
 from curricula import InputError, registry
+from tests.browser import chromium
 from tests.runs import DATA
 from trainers import data, embedded
 from trainers.genome.corpus import Corpus
@@ -22,16 +22,6 @@ from trainers.masking.difficulty import Difficulty
 hypothesis.settings.register_profile("study", deadline=None, max_examples=50, derandomize=True, database=None)
 hypothesis.settings.load_profile("study")
 torch.set_num_threads(1)
-CHROME_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 CONTRACT = "test_curricula_contract.py"
 _ONE_STUDY = (  # with the rest: both workers end at about one time
     "test_study_data.py",
@@ -134,17 +124,12 @@ def chrome(browser: Chrome) -> Iterator[Chrome]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
     """Give a headless browser; only machines with Chromium and its driver have it."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (program and driver):
-        pytest.skip("chromium and chromedriver are not installed")
-    options = ChromeOptions()
-    options.binary_location = program
-    for flag in CHROME_FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    page = Chrome(options=options, service=Service(driver))
-    yield page
-    page.quit()
+    with contextlib.ExitStack() as stack:
+        try:
+            page = stack.enter_context(chromium())
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A report of 10,000 score rows: `python -m tests.benchmarks.report` builds it and opens it in Chromium.
 
-All of GUE's 27 tasks under seven curricula, three budgets and four seeds with two fine-tunings each, as a large study
+All of GUE's 27 tasks under seven curricula, three budgets and five seeds with two fine-tunings each, as a large study
 has them; the numbers are drawn at random. The baseline is the report of a small study, whose page is plotly's own code
 for the most part.
 """
@@ -11,11 +11,10 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from study import report
@@ -25,11 +24,11 @@ from study.spec_evaluation import CNN, KMER_COUNTS
 from study.spec_files import load
 from study.store import Row, Store, score_rows
 from study.summary import summarise
-from tests.conftest import CHROME_FLAGS
+from tests.browser import chromium
 from tests.filled import filled
 
 ASKED_S, ASKED_MB, ASKED_OPEN_S = 10.0, 8.0, 2.0
-_SEEDS, _REPETITIONS = 4, 2
+_SEEDS, _REPETITIONS = 5, 2
 _FLOORS = {KMER_COUNTS: 0.50, CNN: 0.55, RANDOM_INIT: 0.40}
 _READY = """return document.readyState == 'complete' &&
     [...document.querySelectorAll('.plotly-graph-div')].every(one => one.querySelector('.main-svg'))"""
@@ -85,19 +84,6 @@ def _write(
     store = Store(spec.folder())
     store.write_part(run, budget, "full", "all", rows)
     store.finish(run, budget, "full")
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Chrome]:
-    """Start a browser without a window."""
-    options = ChromeOptions()
-    for flag in CHROME_FLAGS:
-        options.add_argument(flag)
-    browser = Chrome(options=options)
-    try:
-        yield browser
-    finally:
-        browser.quit()
 
 
 def seconds_to_open(browser: Chrome, page: Path) -> float:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -32,8 +31,7 @@ from study.store import Store
 from study.summary import summarise
 from study.tracking import Tracker
 from tests import curves
-from tests.browser import free_port, wait_until_served
-from tests.conftest import CHROME_FLAGS
+from tests.browser import chromium, free_port, wait_until_served
 from tests.studies import MINI
 
 ASKED_MS, ASKED_GROWTH_MB, ASKED_PAGE_S = 50.0, 100.0, 3.0
@@ -125,10 +123,6 @@ def seconds_to_open(address: str, words: str) -> tuple[float, float]:
     Returns:
         Seconds for the study's experiment, and, as the baseline, for MLflow's own, which is empty.
     """
-    options = ChromeOptions()
-    for flag in CHROME_FLAGS:
-        options.add_argument(flag)
-    browser = Chrome(options=options)
 
     def seconds(page: str, words: str) -> float:
         started = time.monotonic()
@@ -136,14 +130,12 @@ def seconds_to_open(address: str, words: str) -> tuple[float, float]:
         WebDriverWait(browser, 120, 0.02).until(lambda b: words in b.find_element(By.TAG_NAME, "body").text)
         return time.monotonic() - started
 
-    try:
+    with chromium() as browser:
         opened: dict[int, list[float]] = {0: [], 1: []}
         for number, shown in ((0, "No runs logged"), (1, words)) * 3:
             seconds(address, "Experiments")
             opened[number].append(seconds(f"{address}/#/experiments/{number}/runs", shown))
         return statistics.median(opened[1]), statistics.median(opened[0])
-    finally:
-        browser.quit()
 
 
 def main() -> int:
