@@ -6,6 +6,7 @@ pretraining.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -119,7 +120,8 @@ def controls(spec: StudySpec, rows: pd.DataFrame, budget: int) -> list[Controls]
 
     A control counts where it has a task and a seed in common with the curriculum: constants and placebos at the same
     budget. A placebo is one of the same curriculum with the same fixed arguments. A constant matches the budget of a
-    curriculum where both masked the same share of the tokens, by `masked_tokens` over `tokens` as they were measured.
+    curriculum where both masked the same share of the tokens, by `masked_tokens` over `tokens` as they were measured,
+    but for what chance does to that: two standard errors, which counts in studies of some hundred steps only.
 
     Args:
         spec: Of the study.
@@ -128,7 +130,7 @@ def controls(spec: StudySpec, rows: pd.DataFrame, budget: int) -> list[Controls]
     """
     scored = rows[rows["task"] != PRETRAINING]
     here = sorted(set(scored[scored["budget"] == budget]["curriculum"]) & set(spec.curricula))
-    shares = _masked_shares(rows, budget)
+    shares = _masked_shares(rows, budget, spec.model.k)
     constants = {name: own["span"] for name in here if (own := _constant(spec, scored, name)) is not None}
     order = sorted(constants, key=lambda name: (name != CONTROL, name))
     floors = {
@@ -183,14 +185,29 @@ def _is_placebo(spec: StudySpec, name: str, of: str) -> bool:
     return registered == PREFIX + inner and {key: fixed[key] for key in fixed if key != _SEED} == inner_fixed
 
 
-def _masked_shares(rows: pd.DataFrame, budget: int) -> dict[str, float]:
-    """Return the share of the tokens that each curriculum masked up to a budget, mean over seeds."""
+@dataclass(frozen=True)
+class _Share:
+    """Which share of the tokens was masked, and its standard error: tokens are hidden some at a time."""
+
+    mean: float
+    error: float
+
+
+def _masked_shares(rows: pd.DataFrame, budget: int, k: int) -> dict[str, _Share]:
+    """Return the share of the tokens that each curriculum masked up to a budget, over all seeds."""
     own = rows[(rows["task"] == PRETRAINING) & (rows["budget"] == budget)]
-    means = own.pivot_table("value", "curriculum", "metric", aggfunc="mean")
-    if not {"tokens", "masked_tokens"} <= set(means.columns):
+    sums = own.pivot_table("value", "curriculum", "metric", aggfunc="sum")
+    if not {"tokens", "masked_tokens"} <= set(sums.columns):
         return {}
-    return {str(name): float(share) for name, share in (means["masked_tokens"] / means["tokens"]).dropna().items()}
+    known = sums[["tokens", "masked_tokens"]].dropna()
+    found = {}
+    for name, tokens, masked in zip(known.index, known["tokens"], known["masked_tokens"], strict=True):
+        share = masked / tokens
+        found[str(name)] = _Share(share, math.sqrt(share * (1 - share) * (k + LONG - 1) / tokens))
+    return found
 
 
-def _is_near(share: float | None, other: float | None) -> bool:
-    return share is not None and other is not None and abs(share - other) <= SAME_BUDGET
+def _is_near(share: _Share | None, other: _Share | None) -> bool:
+    if share is None or other is None:
+        return False
+    return abs(share.mean - other.mean) <= SAME_BUDGET + 2 * math.hypot(share.error, other.error)

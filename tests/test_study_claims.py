@@ -50,7 +50,7 @@ def rows_of(spec: StudySpec, scores: Mapping[str, float], seeds: int = SEEDS) ->
             continue
         parameters = json.dumps(default_run(spec, name, "grid").parameters())
         parts.append(scored(name, BUDGET, table, parameters=parameters))
-        parts.append(costs(name, BUDGET, tokens=1e4, masked_tokens=1e4 * SHARES.get(name, 0.15)))
+        parts.append(costs(name, BUDGET, tokens=1e7, masked_tokens=1e7 * SHARES.get(name, 0.15)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -171,6 +171,24 @@ def test_the_budget_is_that_which_was_measured() -> None:
     }
     (beside,) = controls(spec, rows[rows["metric"] != "masked_tokens"], BUDGET)
     assert beside.missing == (Control.BUDGET,)
+
+
+@pytest.mark.parametrize(("tokens", "is_same"), [(5e2, True), (3970, True), (3980, False), (1e7, False)])
+def test_in_few_tokens_chance_moves_the_share_that_is_masked(tokens: float, is_same: bool) -> None:
+    """Up to 3,975 tokens, 15 and 20 % are not told apart.
+
+    Two standard errors of the difference are 2 sqrt(7 (0.15 * 0.85 + 0.2 * 0.8) / tokens), as 7 tokens of 2-mers are
+    hidden by a span of 6 nucleotides; with half a point that is 5 points where tokens = 28 * 0.2875 / 0.045^2.
+    """
+    spec = study("constant", "genemask")
+    rows = rows_of(spec, {"constant": 0.5, "genemask": 0.5})
+    shares = {"constant": 0.15, "genemask": 0.20}
+    for name, share in shares.items():
+        own = rows["curriculum"] == name
+        rows.loc[own & (rows["metric"] == "tokens"), "value"] = tokens
+        rows.loc[own & (rows["metric"] == "masked_tokens"), "value"] = share * tokens
+    (beside,) = controls(spec, rows, BUDGET)
+    assert beside.constants[0].is_same_budget is is_same
 
 
 def test_a_control_without_a_seed_in_common_is_missing() -> None:
