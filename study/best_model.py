@@ -4,12 +4,13 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from study.store import PRETRAINING, Store
-from study.summary import Summary
 from trainers.files import replacing
-from trainers.pretraining import checkpoint
+
+if TYPE_CHECKING:
+    from study.summary import Summary
 
 _CARD = "study.json"
 
@@ -44,8 +45,10 @@ def stored(folder: Path) -> BestModel | None:
     return BestModel(**json.loads(card.read_text())) if card.exists() else None
 
 
-def export_best(summary: Summary, folder: Path) -> BestModel | None:
+def export_best(summary: "Summary", folder: Path) -> BestModel | None:
     """Write the model unless it is there already; None where nothing was pretrained or its checkpoint is gone."""
+    from trainers.pretraining import checkpoint  # torch: what looks for a stored model does not need it
+
     best = summary.best
     if best is None:
         return None
@@ -60,6 +63,8 @@ def export_best(summary: Summary, folder: Path) -> BestModel | None:
 
 
 def _checkpoint(folder: Path, model: BestModel) -> Path:
+    from trainers.pretraining import checkpoint
+
     rows = Store(folder).rows(model.run, model.budget)
     trained = rows[rows["task"] == PRETRAINING].iloc[0]
     root = folder / "runs" / model.run / f"checkpoints-{trained['horizon']}"

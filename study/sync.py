@@ -10,12 +10,12 @@ from curricula import InputError
 from study import outcome, report_figures
 from study.folder import how_it_ended, saved_spec, study_id
 from study.mlflow_address import shown_uri
+from study.mlflow_errors import is_no_answer, reason_of
 from study.mlflow_runs import MlflowRuns
 from study.report_tables import REPORT
 from study.spec import StudySpec
 from study.store import Store
 from study.summary import summarise
-from study.tracking import is_no_answer, reason_of
 
 
 def main(arguments: list[str] | None = None) -> int:

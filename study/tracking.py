@@ -2,7 +2,7 @@
 
 ```
 study's own thread:  start -- log_run, end_run ... --> pending: run -> how it ended     (never waits)
-tracker's thread:    the first pending -> MlflowRuns, which reads the stored rows
+tracker's thread:    the first pending -> MlflowProcess -> MlflowRuns, in a process that reads the stored rows
                        done        it is forgotten, unless it was asked for again meanwhile
                        no answer   one line; it stays; a pause of 2 s, then 4 ... 30 s; one line when the server is back
                        refused     one line; it is left to `python -m study.sync`
@@ -12,30 +12,22 @@ study's own thread:  finish -- waits for what is pending, but not for ever
 
 import threading
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from study import best_model
-from study.disk import is_full
 from study.folder import how_it_ended
 from study.mlflow_address import comparison, without_secrets
-from study.mlflow_runs import MlflowRuns
+from study.mlflow_errors import MlflowError, reason_of
+from study.mlflow_process import SAMPLING_S, MlflowProcess
 from study.spec import StudySpec
 from study.store import Store
 
-if TYPE_CHECKING:
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-_SAMPLING_S = 10
 _SEPARATE_FAILURES = 3  # of one run while others are taken: it is the run, not the server
-_NO_ANSWER = {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED"}
-_BUSY = {408, 429, 500, 502, 503, 504}
 _OPEN, _FILES, _WATCH, _REPORT = "the study", "its cards", "system metrics", "the report"
 _MODEL, _CLOSE = "the best model", "the study's end"
 _SLOWEST = 2e6  # bytes a second: an upload of the model that is waited for
@@ -70,23 +62,6 @@ class Patience:
     interrupted: float = 5.0
 
 
-def is_no_answer(error: Exception) -> bool:
-    """Whether an error may pass: nobody answers, or a server says that it cannot at present."""
-    from requests import HTTPError, RequestException
-    from sqlalchemy.exc import OperationalError
-
-    if isinstance(error, HTTPError) and error.response is not None:
-        return error.response.status_code in _BUSY
-    passing = (ConnectionError, TimeoutError, RequestException, OperationalError)
-    return isinstance(error, passing) or getattr(error, "error_code", None) in _NO_ANSWER
-
-
-def reason_of(error: Exception) -> str:
-    """Return an error as part of a line, without secrets."""
-    said = " ".join(without_secrets(str(error)).split()).rpartition("Caused by ")[2]  # urllib3 puts the cause last
-    return said[:200] if getattr(error, "error_code", None) else f"{type(error).__name__}: {said[:200]}"
-
-
 class Tracker:
     """Writes one study to MLflow; whatever MLflow does, the study goes on and nothing is lost by it."""
 
@@ -99,8 +74,8 @@ class Tracker:
         patience: Patience | None = None,
     ) -> None:
         self._folder, self._warn, self._patience = folder, warn, patience or Patience()
-        self._runs = MlflowRuns(spec, folder, study_id)
-        self._monitor: SystemMetricsMonitor | None = None
+        self._runs = MlflowProcess(spec, folder, study_id)
+        self._is_watching = False
         self._pending: dict[str, _Task] = {}
         self._changed = threading.Condition()
         self._closing, self._stopped = threading.Event(), threading.Event()
@@ -114,12 +89,6 @@ class Tracker:
 
     def start(self) -> None:
         """Let the thread begin: with the parent run, its cards, and what an earlier session may have left out."""
-        warnings.filterwarnings("ignore", module=r"mlflow|alembic")  # here: filters of a thread would mix with ours
-        try:
-            self._runs.load()  # here: two threads that import at once may see half a module
-        except Exception as error:
-            self._give_up(error)
-            return
         with self._changed:
             self._pending = {_OPEN: _Task(self._runs.open), **self._pending}
         self._add(_FILES, partial(self._runs.attach, [self._folder / "spec.yaml", self._folder / "provenance.json"]))
@@ -180,6 +149,7 @@ class Tracker:
         if self._thread is not None:
             self._thread.join(limit_s)
         self._stopped.set()
+        self._runs.end()  # what the thread still waits for ends as well
         if self._pending and not self.is_given_up:
             self._warn(f"{self._place} does not answer; {_counted(self._pending)} not there yet. {self._later}")
 
@@ -195,12 +165,12 @@ class Tracker:
 
     def _work(self) -> None:
         try:
-            while (item := self._next()) is not None:
+            while not self.is_given_up and (item := self._next()) is not None:
                 self._do(*item)
         except Exception as error:  # ours: without the thread nothing would be logged, and nobody would know
-            self._give_up(error)
+            self._give_up(reason_of(error))
         finally:
-            self._unwatch()
+            self._runs.end()
 
     def _next(self) -> tuple[str, _Task] | None:
         """Return what to do next, when there is something; None when the thread is to end."""
@@ -209,44 +179,42 @@ class Tracker:
                 now = time.monotonic()
                 if due := next((item for item in self._pending.items() if item[1].due <= now), None):
                     return due
-                later = min((task.due - now for task in self._pending.values()), default=_SAMPLING_S)
-                if not self._changed.wait(later) and not self._pending and self._monitor is not None:
+                later = min((task.due - now for task in self._pending.values()), default=SAMPLING_S)
+                if not self._changed.wait(later) and not self._pending and self._is_watching:
                     return _WATCH, _Task(self._watch)
             return None if self._stopped.is_set() else next(iter(self._pending.items()), None)
 
     def _do(self, key: str, task: _Task) -> None:
         try:
             task.action()
-        except Exception as error:  # whatever MLflow, SQLAlchemy or the network raises
+        except MlflowError as error:
             if not self.is_away:
                 self._failures[key] += 1
-            if is_no_answer(error) and self._failures[key] < _SEPARATE_FAILURES:
+            if error.may_pass and self._failures[key] < _SEPARATE_FAILURES:
                 self._wait(key, task, error)
             elif key == _OPEN:
-                self._give_up(error)
+                self._give_up(error.reason)
             else:
-                self._say(f"{self._place} did not take {key} ({reason_of(error)}); the study goes on. {self._later}")
+                self._say(f"{self._place} did not take {key} ({error.reason}); the study goes on. {self._later}")
                 self._forget(key, task)
             return
         self._forget(key, task)
-        if self.is_away:
+        if self.is_away and task.action != self._unwatch:  # for that the server is not asked
             self.is_away, self._pause = False, self._patience.first
             self._say(f"{self._place} answers again; what waited for it is logged now")
             with self._changed:
-                if self._monitor is not None and _WATCH not in self._pending:
+                if self._is_watching and _WATCH not in self._pending:
                     self._add(_WATCH, self._watch)
 
-    def _wait(self, key: str, task: _Task, error: Exception) -> None:
+    def _wait(self, key: str, task: _Task, error: MlflowError) -> None:
         """Keep an action for later, behind the others, and pause; the end of a study makes the pauses short again."""
         with self._changed:
             if key != _OPEN and self._pending.get(key) is task:
                 self._pending[key] = self._pending.pop(key)
         if not self.is_away:
             self.is_away = True
-            if not is_full(error):  # that is for the study itself to say
-                self._say(
-                    f"{self._place} does not answer ({reason_of(error)}); the study goes on, what is to log waits"
-                )
+            if not error.is_disk_full:  # that is for the study itself to say
+                self._say(f"{self._place} does not answer ({error.reason}); the study goes on, what is to log waits")
         if self._closing.is_set():
             self._stopped.wait(self._patience.first)
         else:
@@ -260,29 +228,20 @@ class Tracker:
                 del self._pending[key]
             self._changed.notify_all()
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, reason: str) -> None:
         with self._changed:
             self.is_given_up = True
             self._pending.clear()
             self._changed.notify_all()
-        self._say(f"{self._place} cannot be used ({reason_of(error)}); the study goes on without it. {self._later}")
+        self._say(f"{self._place} cannot be used ({reason}); the study goes on without it. {self._later}")
 
     def _watch(self) -> None:
-        """Start MLflow's monitor, or again where it ended: it does so when the server does not answer."""
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        if self._monitor is not None and self._monitor._process.is_alive():
-            return
-        self._runs.open()  # raises where the monitor would begin at step 0 again, for want of an answer
-        self._monitor = SystemMetricsMonitor(
-            self._runs.parent, sampling_interval=_SAMPLING_S, resume_logging=True, tracking_uri=self._runs.uri
-        )
-        self._monitor.start()
+        self._is_watching = True
+        self._runs.watch()
 
     def _unwatch(self) -> None:
-        if self._monitor is not None:
-            self._monitor.finish()  # raises nothing: it logs what the server says
-            self._monitor = None
+        self._is_watching = False
+        self._runs.unwatch()
 
 
 def _size(folder: Path) -> int:

@@ -13,9 +13,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from requests import HTTPError, Response
 
-from study.mlflow_runs import MlflowRuns
+from study.mlflow_errors import MlflowError, is_no_answer
+from study.mlflow_process import MlflowProcess
 from study.spec_files import parse
-from study.tracking import Patience, Tracker, is_no_answer
+from study.tracking import Patience, Tracker
 from tests.studies import MINI
 
 QUICK = Patience(first=0.02, longest=0.08, at_end=5)
@@ -28,11 +29,12 @@ class Recorded:
         self.asked: list[tuple[str, float]] = []
         self.errors: dict[str, Callable[[], Exception | None]] = {}
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        monkeypatch.setattr(MlflowRuns, "load", lambda _: None)
-        monkeypatch.setattr(MlflowRuns, "open", lambda _: self._ask("open"))
-        monkeypatch.setattr(MlflowRuns, "attach", lambda _, files: None)
-        monkeypatch.setattr(MlflowRuns, "sync", lambda _, run, status: self._ask(f"{run} {status}"))
-        monkeypatch.setattr(MlflowRuns, "close", lambda _, metrics, status, tags=None: self._ask(f"close {status}"))
+        monkeypatch.setattr(MlflowProcess, "open", lambda _: self._ask("open"))
+        monkeypatch.setattr(MlflowProcess, "attach", lambda _, files: None)
+        monkeypatch.setattr(MlflowProcess, "sync", lambda _, run, status: self._ask(f"{run} {status}"))
+        monkeypatch.setattr(MlflowProcess, "close", lambda _, metrics, status, tags=None: self._ask(f"close {status}"))
+        monkeypatch.setattr(MlflowProcess, "watch", lambda _: self._ask("watch"))
+        monkeypatch.setattr(MlflowProcess, "unwatch", lambda _: self._ask("unwatch"))
         spec = parse({**json.loads(json.dumps(MINI)), "results": str(folder)}, "test")
         self.said: list[str] = []
         self.tracker = Tracker(spec, spec.folder(), "an-id", self.said.append, QUICK)
@@ -41,7 +43,7 @@ class Recorded:
         self.asked.append((what, time.monotonic()))
         raised = self.errors.get(what.split(maxsplit=1)[0], lambda: None)()
         if raised is not None:
-            raise raised
+            raise MlflowError.of(raised)
 
     def named(self) -> list[str]:
         return [what for what, _ in self.asked]
@@ -56,6 +58,13 @@ def times(count: int, error: Exception) -> Callable[[], Exception | None]:
     """Return what raises an error so many times, and then nothing."""
     left = [error] * count
     return lambda: left.pop() if left else None
+
+
+def until(holds: Callable[[], object]) -> None:
+    ends_at = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
 
 
 def test_what_is_asked_for_while_it_waits_is_done_once_with_its_end(recorded: Recorded) -> None:
@@ -85,6 +94,24 @@ def test_pauses_grow_and_two_lines_tell_of_them(recorded: Recorded) -> None:
     assert "does not answer (ConnectionError: refused); the study goes on" in away
     assert "answers again" in back
     assert recorded.named()[-2:] == ["a FINISHED", "close FINISHED"]
+
+
+def test_a_server_that_is_away_does_not_answer_again_because_the_machine_is_watched_no_longer(
+    recorded: Recorded,
+) -> None:
+    recorded.errors["a"] = lambda: ConnectionError("refused")
+    recorded.tracker.start()
+    with recorded.tracker.watching():
+        assert recorded.tracker.settle(10)
+        recorded.tracker.end_run("a", "FINISHED")
+        until(lambda: recorded.said)
+    until(lambda: "unwatch" in recorded.named())
+    asked = recorded.named().count("a FINISHED")
+    until(lambda: recorded.named().count("a FINISHED") > asked + 2)
+    (away,) = recorded.said
+    assert "does not answer" in away
+    recorded.errors.clear()
+    recorded.tracker.finish([], {})
 
 
 def test_a_run_that_fails_while_others_are_taken_is_left_out_in_the_end(recorded: Recorded) -> None:
