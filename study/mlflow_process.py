@@ -111,7 +111,7 @@ class MlflowProcess:
         """Return the process; a new one where there is none, or where it was killed while nothing was asked of it."""
         with self._changing:
             if self._is_over:
-                raise MlflowError("nothing is logged any more", may_pass=False)
+                raise MlflowError("nothing is logged any more", may_pass=True)
             if self._process is not None and self._process.poll() is not None:
                 _ended(self._process)
                 self._process = None

@@ -149,9 +149,9 @@ class Tracker:
         if self._thread is not None:
             self._thread.join(limit_s)
         self._stopped.set()
-        self._runs.end()  # what the thread still waits for ends as well
         if self._pending and not self.is_given_up:
             self._warn(f"{self._place} does not answer; {_counted(self._pending)} not there yet. {self._later}")
+        self._runs.end()  # and what the thread still waits for
 
     def _say(self, line: str) -> None:
         if not self._stopped.is_set():  # or else the study has said how it ended

@@ -150,21 +150,20 @@ def main() -> int:
         alone = by_tune_alone(spec, options.trials)
         seconds, logging, memory = through_the_engine(spec)
         rows = Store(spec.folder()).rows()
+        trials = len(set(rows["run"]))
+        basis = 1000 * alone / options.trials
+        a_trial, growth = 1000 * seconds / trials, memory[-1] - memory[min(1, len(memory) - 1)]
+        print(f"{trials} trials, {len(rows)} score rows, sampler {options.sampler}")
+        print(f"driver: {a_trial:.1f} ms of CPU a trial (asked: {ASKED_MS:g}); Tune alone: {basis:.1f}")
+        print(f"besides, in the process that logs to MLflow, for which nothing waits: {1000 * logging / trials:.1f} ms")
+        asked = f"asked: {ASKED_GROWTH_MB:g}"
+        print(f"driver memory from trial 200 to the end: {growth:+.0f} MB of {memory[-1]:.0f} ({asked})")
         started = time.monotonic()
         page = report.write(summarise(spec, spec.folder()), spec.folder())
-        reporting = time.monotonic() - started
+        print(f"report: {time.monotonic() - started:.1f} s, {page.stat().st_size / 2**20:.1f} MB", flush=True)
         with mlflow_ui(results) as address:
             opened, empty = seconds_to_open(address, spec.name)
-        size = page.stat().st_size / 2**20
-    trials = len(set(rows["run"]))
-    basis = 1000 * alone / options.trials
-    a_trial, growth = 1000 * seconds / trials, memory[-1] - memory[min(1, len(memory) - 1)]
-    print(f"{trials} trials, {len(rows)} score rows, sampler {options.sampler}")
-    print(f"driver: {a_trial:.1f} ms of CPU a trial (asked: {ASKED_MS:g}); Tune alone: {basis:.1f}")
-    print(f"besides, in the process that logs to MLflow, for which nothing waits: {1000 * logging / trials:.1f} ms")
-    print(f"driver memory from trial 200 to the end: {growth:+.0f} MB of {memory[-1]:.0f} (asked: {ASKED_GROWTH_MB:g})")
-    print(f"MLflow's page: {opened:.1f} s (asked: {ASKED_PAGE_S:g}); without any run: {empty:.1f} s")
-    print(f"report: {reporting:.1f} s, {size:.1f} MB")
+        print(f"MLflow's page: {opened:.1f} s (asked: {ASKED_PAGE_S:g}); without any run: {empty:.1f} s")
     return int(a_trial > ASKED_MS or growth > ASKED_GROWTH_MB or opened > ASKED_PAGE_S)
 
 
