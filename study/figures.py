@@ -17,6 +17,7 @@ from trainers.pretraining.checkpoint import evaluations
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
+_FAR_APART = 20  # times the first budget: from there on the others would lie on top of each other at the left
 LAYOUT: dict[str, Any] = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 14},
@@ -47,10 +48,12 @@ def scores(summary: Summary) -> go.Figure:
     figure = go.Figure()
     styles = style_numbers(summary)
     budgets = summary.spec.pretraining.budgets
+    is_log = max(budgets) > _FAR_APART * min(budgets)
+    start = min(budgets) if is_log else 0
     flat = 0
     for line in summary.lines:
         if not line.is_pretrained:
-            figure.add_traces(_level(line, max(budgets), flat))
+            figure.add_traces(_level(line, start, max(budgets), flat))
             flat += 1
             continue
         figure.add_trace(
@@ -65,16 +68,19 @@ def scores(summary: Summary) -> go.Figure:
         )
     metric = summary.spec.evaluation.metric_in_words()
     figure.update_layout(**LAYOUT, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
-    figure.update_xaxes(tickvals=[0, *budgets])
+    ticks = [*([] if is_log else [0]), *budgets]
+    figure.update_xaxes(
+        type="log" if is_log else "linear", tickvals=ticks, ticktext=[f"{budget:,}" for budget in ticks]
+    )
     return figure
 
 
-def _level(line: CurriculumLine, longest: int, number: int) -> list[go.Scatter]:
+def _level(line: CurriculumLine, start: int, longest: int, number: int) -> list[go.Scatter]:
     """Draw what no pretraining of this study changes, with a band of one standard deviation."""
     score, grey = line.at[0], ("#333", "#777", "#555", "#999")[number % 4]
     low, high = score.mean - score.spread, score.mean + score.spread
     band = go.Scatter(
-        x=[0, longest, longest, 0],
+        x=[start, longest, longest, start],
         y=[low, low, high, high],
         fill="toself",
         fillcolor=grey,
@@ -85,7 +91,7 @@ def _level(line: CurriculumLine, longest: int, number: int) -> list[go.Scatter]:
         mode="lines",
     )
     level = go.Scatter(
-        x=[0, longest],
+        x=[start, longest],
         y=[score.mean] * 2,
         name=f"{line.curriculum} (band: 1 SD)",
         mode="lines",

@@ -148,6 +148,20 @@ def test_mlflow_is_told_each_comparison_and_what_may_be_claimed(summary: Summary
     assert {name: words[f"claim.{name}"] for name in claimed} == claimed
 
 
+@pytest.mark.parametrize(("longest", "kind", "start"), [(40, "linear", 0), (60, "log", 2)])
+def test_budgets_that_lie_far_apart_are_on_a_logarithmic_axis(
+    spec: StudySpec, tmp_path: Path, longest: int, kind: str, start: int
+) -> None:
+    """From 20 times the first one on, 2 steps; what is not pretrained is drawn from where the axis begins."""
+    fill(tmp_path, TABLE)
+    pretraining = spec.pretraining.model_copy(update={"budgets": [2, 6, longest]})
+    figure = figures.scores(summarise(spec.model_copy(update={"pretraining": pretraining}), tmp_path))
+    assert figure.layout.xaxis.type == kind
+    assert figure.layout.xaxis.tickvals == ((0,) if kind == "linear" else ()) + (2, 6, longest)
+    (level,) = [trace for trace in figure.data if trace.name == "random_init (band: 1 SD)"]
+    assert level.x == (start, longest)
+
+
 def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_path: Path) -> None:
     assert outcome.table(summary).row_count == 3
     assert {trace.name for trace in figures.losses(summary).data} == {"constant", "linear"}
