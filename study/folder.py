@@ -101,6 +101,12 @@ def how_it_ended(folder: Path, run: str) -> str | None:
     return "FINISHED" if (folder / "runs" / run / "ended").exists() else None
 
 
+def under_way(folder: Path) -> list[str]:
+    """Return the runs that have begun and not ended: the study runs still, or was interrupted."""
+    begun = sorted(path.name for path in (folder / "runs").glob("*") if path.is_dir())
+    return [run for run in begun if how_it_ended(folder, run) is None]
+
+
 def resume_line(folder: Path) -> str:
     """Return the command that goes on with a study."""
     return f"python -m study.run --resume {folder.name} --results {folder.parent}"

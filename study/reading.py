@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from curricula import InputError
-from study.folder import named_studies, spec_in, study_id
+from study.folder import named_studies, spec_in, study_id, under_way
 from study.provenance import Provenance
 from study.spec import StudySpec
 from study.store import Store, score_rows
@@ -56,7 +56,9 @@ def opened(name: str, results: Path, copies: Sequence[str] = ()) -> Opened:
         )
     spec, of_spec = _spec(folder)
     of_copies = [f"{name} is the same study as {', '.join(copies)}: they have one study_id"] if copies else []
-    notes = [*of_spec, *of_copies, *unread]
+    running = under_way(folder)
+    of_runs = [f"the study is under way or was interrupted: {len(running)} runs have not ended"] if running else []
+    notes = [*of_spec, *of_copies, *of_runs, *unread]
     if spec is None:
         return Opened(folder, None, rows, notes)
     provenance, of_cards = _provenance(folder)

@@ -12,6 +12,7 @@ from study import sessions, tasks
 from study.collapses import Collapse, collapses
 from study.costs import Costs, Speed, Usage, costs, costs_by, speed
 from study.findings import Findings, findings
+from study.folder import under_way
 from study.provenance import Provenance
 from study.spec import StudySpec
 from study.store import PRETRAINING, Store
@@ -127,11 +128,13 @@ def sum_up(
     Raises:
         InputError: rows do not fit the spec or each other; a record of failures or sessions is damaged.
     """
-    chosen, stopped = [], {}
+    chosen, stopped, running = [], {}, set(under_way(folder))
     for curriculum, own in rows.groupby("curriculum"):
         key = _best_run(spec, own)
         line = _line(spec, str(curriculum), own, key)
-        if not line.at:  # the search stopped it where it goes by cheaper scores
+        if not line.at:  # the search stopped it where it goes by cheaper scores, unless it has only begun
+            if not running.isdisjoint(own["run"]):
+                continue
             stopped[str(curriculum)] = int(own["budget"].max())
             continue
         chosen.append(((max(line.at), _dev(spec, own[own["run"] == key])), line))

@@ -223,6 +223,17 @@ def test_a_damaged_record_of_what_happened_is_named(spec: StudySpec, place: str)
     assert study.notes[0].startswith(f"the scores of mini cannot be summed up: the file {path} cannot be read: ")
 
 
+def test_a_study_that_has_not_ended_is_said_to_be_under_way(spec: StudySpec, tmp_path: Path) -> None:
+    """Two runs ended, one of them by a failure; of one there is a folder alone."""
+    for run, files in {"constant-0": ["ended"], "constant-1": ["failure.json"], "linear-0": []}.items():
+        (spec.folder() / "runs" / run).mkdir(parents=True)
+        for file in files:
+            (spec.folder() / "runs" / run / file).write_text(json.dumps({"reason": "of a test"}))
+    assert opened(spec.name, tmp_path).notes == ["the study is under way or was interrupted: 1 runs have not ended"]
+    (spec.folder() / "runs" / "linear-0" / "ended").touch()
+    assert opened(spec.name, tmp_path).notes == []
+
+
 def test_a_copied_folder_is_reported_under_its_own_name_and_said_to_be_a_copy(
     spec: StudySpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -234,6 +234,8 @@ def test_scores_at_a_cheaper_fidelity_are_no_line(spec: StudySpec, tmp_path: Pat
     summary = summarise(spec, tmp_path)
     assert "step" not in {line.curriculum for line in summary.lines}
     assert any(sentence.startswith("`step` has no score in full") for sentence in sentences(summary))
+    (tmp_path / "runs" / "step-0").mkdir(parents=True)  # of a study that runs: nobody stopped it
+    assert not any("`step`" in sentence for sentence in sentences(summarise(spec, tmp_path)))
 
 
 GUE = {"evaluation": {"tasks": [{"name": "tf/0"}, {"name": "mouse/0"}], "root": "/somewhere"}}
