@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -31,7 +32,7 @@ from tests.test_study_tracking import ended, logged
 
 PASSWORD = "hunter2-is-not-shown"
 DRIVER = """
-import sys
+import sys, time
 from study.spec_files import parse
 from study.tracking import Tracker
 from tests.studies import MINI
@@ -40,6 +41,7 @@ tracker = Tracker(spec, spec.folder(), "an-id", print)
 tracker.start()
 with tracker.watching():
     print("settled:", tracker.settle(float(sys.argv[2])), flush=True)
+    time.sleep(120)
 """
 STUDY = """
 import sys
@@ -213,7 +215,7 @@ def test_where_it_is_killed_another_one_goes_on_and_nothing_is_lost_or_twice(
 def test_one_that_ends_by_itself_is_not_started_again_and_again(
     process: MlflowProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "path", [])  # it finds nothing of this project
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(MlflowError, match="ended: exit code 1") as raised:
         process.open()
     assert not raised.value.may_pass
