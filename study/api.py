@@ -172,7 +172,7 @@ class Plots:
     summary: Summary
 
     def scores(self) -> Any:
-        """Draw the test score at each budget; bars are one standard deviation."""
+        """Draw the test score at each budget with its seeds; from three on, bars and bands are 95 % intervals."""
         from study import figures
 
         return figures.scores(self.summary)

@@ -44,7 +44,10 @@ def style_of(number: int) -> dict[str, dict[str, object]]:
 
 
 def scores(summary: Summary) -> go.Figure:
-    """Draw the test score at each step budget; bars are one standard deviation."""
+    """Draw the test score at each step budget, and small the single seeds.
+
+    Bars and grey bands are 95 % intervals over seeds, from three seeds on.
+    """
     figure = go.Figure()
     styles = style_numbers(summary)
     budgets = summary.spec.pretraining.budgets
@@ -56,18 +59,10 @@ def scores(summary: Summary) -> go.Figure:
             figure.add_traces(_level(line, start, max(budgets), flat))
             flat += 1
             continue
-        figure.add_trace(
-            go.Scatter(
-                x=list(line.at),
-                y=[score.mean for score in line.at.values()],
-                error_y={"type": "data", "array": [score.spread for score in line.at.values()], "thickness": 1},
-                name=line.curriculum,
-                mode="lines+markers",
-                **style_of(styles[line.curriculum]),
-            )
-        )
+        figure.add_traces(_curve(line, style_of(styles[line.curriculum])))
     metric = summary.spec.evaluation.metric_in_words()
-    figure.update_layout(**LAYOUT, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
+    height = LAYOUT["height"] + 20 * max(0, len(summary.lines) - 5)  # on a phone each has a line of the legend
+    figure.update_layout(**{**LAYOUT, "height": height}, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
     ticks = [*([] if is_log else [0]), *budgets]
     figure.update_xaxes(
         type="log" if is_log else "linear", tickvals=ticks, ticktext=[f"{budget:,}" for budget in ticks]
@@ -75,10 +70,35 @@ def scores(summary: Summary) -> go.Figure:
     return figure
 
 
+def _curve(line: CurriculumLine, style: dict[str, dict[str, object]]) -> list[go.Scatter]:
+    """Draw the scores of one curriculum, and its seeds below them."""
+    widths = [score.half_width or 0.0 for score in line.at.values()]
+    seeds = [(budget, value) for budget, score in line.at.items() for value in score.by_seed if len(score.by_seed) > 1]
+    each = go.Scatter(
+        x=[budget for budget, _ in seeds],
+        y=[value for _, value in seeds],
+        mode="markers",
+        marker={**style["marker"], "size": 5, "opacity": 0.45, "color": style["line"]["color"]},
+        legendgroup=line.curriculum,
+        showlegend=False,
+        hoverinfo="y",
+    )
+    curve = go.Scatter(
+        x=list(line.at),
+        y=[score.mean for score in line.at.values()],
+        error_y={"type": "data", "array": widths, "thickness": 1, "visible": any(widths)},
+        name=line.curriculum,
+        legendgroup=line.curriculum,
+        mode="lines+markers",
+        **style,
+    )
+    return [each, curve]
+
+
 def _level(line: CurriculumLine, start: int, longest: int, number: int) -> list[go.Scatter]:
-    """Draw what no pretraining of this study changes, with a band of one standard deviation."""
+    """Draw what no pretraining of this study changes."""
     score, grey = line.at[0], ("#333", "#777", "#555", "#999")[number % 4]
-    low, high = score.mean - score.spread, score.mean + score.spread
+    low, high = score.mean - (score.half_width or 0.0), score.mean + (score.half_width or 0.0)
     band = go.Scatter(
         x=[start, longest, longest, start],
         y=[low, low, high, high],
@@ -86,6 +106,7 @@ def _level(line: CurriculumLine, start: int, longest: int, number: int) -> list[
         fillcolor=grey,
         opacity=0.08,
         line={"width": 0},
+        legendgroup=line.curriculum,
         hoverinfo="skip",
         showlegend=False,
         mode="lines",
@@ -93,7 +114,8 @@ def _level(line: CurriculumLine, start: int, longest: int, number: int) -> list[
     level = go.Scatter(
         x=[start, longest],
         y=[score.mean] * 2,
-        name=f"{line.curriculum} (band: 1 SD)",
+        name=line.curriculum,
+        legendgroup=line.curriculum,
         mode="lines",
         line={"color": grey, "dash": DASHES[1 + number % (len(DASHES) - 2)], "width": 1.5},
     )

@@ -19,8 +19,8 @@ class Score:
     Attributes:
         budget: Optimiser steps; 0 without pretraining.
         mean: Of the tasks' means.
-        spread: Standard deviation over tasks, seeds and repetitions; null of one value.
-        values: How many there are.
+        spread: Standard deviation, over seeds and repetitions, of the mean over tasks; null of one.
+        values: How many seeds and repetitions.
         masked_tokens: Of one training up to the budget, mean over seeds; null where it was not recorded.
         flops: The same, model FLOPs.
         gpu_hours: The same; 0 on CPUs.

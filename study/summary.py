@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from study import sessions, tasks
 from study.collapses import Collapse, collapses
 from study.costs import Costs, Speed, Usage, costs, costs_by, speed
+from study.effects import effect
 from study.findings import Findings, findings
 from study.folder import under_way
 from study.provenance import Provenance
@@ -19,14 +21,30 @@ from study.store import PRETRAINING, Store
 from study.time_to_target import RECORDED
 from trainers.files import read_json
 
+_TOO_FEW = 2  # seeds: their interval is nine times as wide as they lie apart, and hides the picture that it is part of
+
 
 @dataclass(frozen=True)
 class Scored:
-    """Test scores at one budget over seeds, tasks and repetitions: mean of the tasks' means, spread, how many."""
+    """Test scores at one budget.
+
+    Attributes:
+        mean: Of the tasks' means.
+        spread: One standard deviation, over seeds and repetitions, of the mean over tasks: that tasks lie apart is not
+            in it. 0 of one seed and repetition.
+        values: How many seeds and repetitions.
+        by_seed: The mean over tasks and repetitions of each seed.
+    """
 
     mean: float
     spread: float
     values: int
+    by_seed: tuple[float, ...]
+
+    @property
+    def half_width(self) -> float | None:
+        """How far the 95 % interval of the mean reaches to either side, for other seeds; None below three seeds."""
+        return effect(np.array([self.by_seed])).half_width if len(self.by_seed) > _TOO_FEW else None
 
 
 @dataclass(frozen=True)
@@ -185,8 +203,7 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
     test = tasks.scores(spec, same, "test")
     at = {}
     for budget, values in test.groupby("budget"):
-        spread = float(values["value"].std(ddof=1)) if len(values) > 1 else 0.0
-        at[int(str(budget))] = Scored(float(values.groupby("task")["value"].mean().mean()), spread, len(values))
+        at[int(str(budget))] = _scored(values)
     losses = same[same["metric"] == "validation_loss"].groupby("budget")["value"].mean()
     return CurriculumLine(
         curriculum=curriculum,
@@ -200,6 +217,15 @@ def _line(spec: StudySpec, curriculum: str, rows: pd.DataFrame, key: str) -> Cur
         by_task={} if test.empty else _by_task(test[test["budget"] == test["budget"].max()]),
         training=_training(same),
     )
+
+
+def _scored(test: pd.DataFrame) -> Scored:
+    by_task = test.groupby("task")["value"]
+    mean = float(by_task.mean().mean())
+    around = test.assign(value=test["value"] - by_task.transform("mean") + mean)  # tasks may differ in repetitions
+    each = around.groupby(["seed", "repetition"])["value"].mean()
+    by_seed = tuple(each.groupby("seed").mean().tolist())
+    return Scored(mean, float(each.std(ddof=1)) if len(each) > 1 else 0.0, len(each), by_seed)
 
 
 def _by_task(test: pd.DataFrame) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from study import figures, outcome, report, report_tables
@@ -10,8 +11,9 @@ from study.sentences import scored_at, sentences
 from study.spec import RANDOM_INIT, StudySpec
 from study.spec_files import parse
 from study.store import Row, Store
-from study.summary import Summary, summarise
+from study.summary import Summary, _scored, summarise
 from tests.filled import TABLE, fill
+from tests.score_rows import scored
 from tests.studies import MINI
 
 
@@ -39,6 +41,30 @@ def test_scores_are_means_and_spreads_over_seeds_and_repetitions(summary: Summar
     assert constant.at[6].spread == pytest.approx(0.1505545)  # of 0.4, 0.6, 0.6, 0.6, 0.8, 0.8
     assert constant.at[6].values == 6
     assert constant.loss == pytest.approx({2: 1.8, 6: 1.4})
+
+
+def test_that_tasks_lie_apart_is_no_spread_and_intervals_are_over_seeds() -> None:
+    """Seeds are at 0.45, 0.55, 0.65 over both tasks: SD 0.1; half the interval is 4.303 (t of 2) times 0.1 / sqrt(3)."""
+    rows = scored("constant", 6, {"a": [0.2, 0.3, 0.4], "b": [0.7, 0.8, 0.9]})
+    own = _scored(rows)
+    assert (own.mean, own.spread, own.values) == (pytest.approx(0.55), pytest.approx(0.1), 3)
+    assert own.by_seed == pytest.approx((0.45, 0.55, 0.65))
+    assert own.half_width == pytest.approx(0.248414, abs=1e-6)
+    assert _scored(rows[rows["seed"] < 2]).half_width is None
+    twice = pd.concat([rows, rows[rows["task"] == "a"].assign(repetition=1)])  # one task is fine-tuned twice
+    assert (_scored(twice).mean, _scored(twice).values) == (pytest.approx(0.55), 6)
+    assert _scored(twice).spread == pytest.approx(0.02**0.5 / 5**0.5 * 2**0.5)  # each of the three values twice
+
+
+def test_a_picture_has_every_seed_and_the_interval_of_three(spec: StudySpec, tmp_path: Path) -> None:
+    third = ("constant-2", "constant", 2, 6, (0.5, 0.50), (0.5, 0.70), (0.5, 0.60))
+    fill(tmp_path, [*TABLE, third])
+    each, curve = figures.scores(summarise(spec, tmp_path)).data[:2]
+    assert (each.x, each.y) == (
+        (6, 6, 6),
+        pytest.approx((1.6 / 3, 2.2 / 3, 0.6)),
+    )  # of one seed alone there is the mean
+    assert curve.error_y.array == pytest.approx((0.0, 4.302653 * 0.1018350 / 3**0.5), abs=1e-5)
 
 
 def test_the_best_configuration_is_chosen_on_dev_not_on_test(summary: Summary) -> None:
@@ -158,7 +184,7 @@ def test_budgets_that_lie_far_apart_are_on_a_logarithmic_axis(
     figure = figures.scores(summarise(spec.model_copy(update={"pretraining": pretraining}), tmp_path))
     assert figure.layout.xaxis.type == kind
     assert figure.layout.xaxis.tickvals == ((0,) if kind == "linear" else ()) + (2, 6, longest)
-    (level,) = [trace for trace in figure.data if trace.name == "random_init (band: 1 SD)"]
+    (level,) = [trace for trace in figure.data if trace.name == "random_init"]
     assert level.x == (start, longest)
 
 
@@ -169,7 +195,7 @@ def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_pa
     assert [trace.name for trace in figures.scores(summary).data if trace.name] == [
         "constant",
         "linear",
-        "random_init (band: 1 SD)",
+        "random_init",
     ]
     page = report.write(summary, tmp_path).read_text()
     assert "https://cdn" not in page.partition("<body>")[2]
@@ -213,7 +239,7 @@ def test_what_needs_no_pretraining_is_a_line_of_its_own_and_never_the_best(spec:
         "it has learnt nothing that counts on promoters_ecoli." in said
     )
     names = [trace.name for trace in figures.scores(summary).data if trace.name]
-    assert names[-3:] == ["kmer_counts (band: 1 SD)", "cnn (band: 1 SD)", "random_init (band: 1 SD)"]
+    assert names[-3:] == ["kmer_counts", "cnn", "random_init"]
     assert report_tables.by_task(summary)["promoters_ecoli"] == ["0.633", "0.100", "0.650", "0.100", "0.217"]
     assert "task by task" in report.write(summary, tmp_path).read_text().lower()
 
