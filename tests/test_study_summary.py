@@ -44,7 +44,7 @@ def test_scores_are_means_and_spreads_over_seeds_and_repetitions(summary: Summar
 
 
 def test_that_tasks_lie_apart_is_no_spread_and_intervals_are_over_seeds() -> None:
-    """Seeds are at 0.45, 0.55, 0.65 over both tasks: SD 0.1; half the interval is 4.303 (t of 2) times 0.1 / sqrt(3)."""
+    """Seeds are at 0.45, 0.55, 0.65 over both tasks: SD 0.1; half the interval: 4.303 (t of 2) times 0.1 / sqrt(3)."""
     rows = scored("constant", 6, {"a": [0.2, 0.3, 0.4], "b": [0.7, 0.8, 0.9]})
     own = _scored(rows)
     assert (own.mean, own.spread, own.values) == (pytest.approx(0.55), pytest.approx(0.1), 3)
