@@ -3,8 +3,10 @@
 import logging
 import math
 import os
+import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -222,11 +224,14 @@ def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator
         options |= {"address": "local", "num_cpus": local_cpus(), **_dashboard()}
     else:
         options |= {"runtime_env": {"env_vars": environment}}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(f"Ray at {os.environ.get('RAY_ADDRESS', 'this machine')} cannot be used: {error}") from error
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts its own there, which dumps a stack
         if not is_local:
             wait_for_nodes(spec, nodes_kept_by(_bootstrap()), say)
         yield trials_at_once(spec, capacity())

@@ -1,6 +1,7 @@
 """Runs a study: `python -m study.run [NAME|FILE.yaml] [--set key=value ...]`."""
 
 import argparse
+import signal
 import sys
 import traceback
 
@@ -126,4 +127,5 @@ def _run(spec: StudySpec, resumed: bool) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # of schedulers and `kill`: as Ctrl-C, with a last line
     sys.exit(main())

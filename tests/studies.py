@@ -158,10 +158,6 @@ class StudyProcess:
             time.sleep(0.05)
         self._look()
 
-    def interrupt(self) -> None:
-        """Send Ctrl-C: the terminal signals the whole foreground group."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
     def survivors(self, limit_s: float = 60) -> list[str]:
         """Return the descendants that are still alive after a time of grace."""
         _, alive = psutil.wait_procs(list(self.family.values()), timeout=limit_s)

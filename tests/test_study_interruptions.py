@@ -139,14 +139,17 @@ def test_after_kill_9_resume_finishes_every_trial_and_runs_no_finished_one_again
         assert runs_in_mlflow(tmp_path, "mini") == sorted(["", *set(rows_of(tmp_path)["run"])])
 
 
-def test_ctrl_c_leaves_no_process_and_says_how_to_resume(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_study_is_told_how_to_go_on_and_no_process_is_left(tmp_path: Path, how: signal.Signals) -> None:
+    """Ctrl-C reaches the whole group of a terminal; schedulers send SIGTERM to the study alone."""
     with StudyProcess(tmp_path / "study.out", str(write_mini(tmp_path)), "--results", str(tmp_path)) as study:
         study.wait_for(" starts (")
-        study.interrupt()
+        (os.killpg if how == signal.SIGINT else os.kill)(study.process.pid, how)
         assert study.wait(limit_s=60) == 130, study.text()
         assert study.survivors() == []
     assert f"interrupted; go on with: python -m study.run --resume mini --results {tmp_path}" in study.text()
     assert "Traceback" not in study.text()
+    assert "*** SIG" not in study.text()  # Ray's dump of a stack
 
 
 def test_hung_and_killed_processes_are_replaced_and_no_score_differs(undisturbed: Path, tmp_path: Path) -> None:
