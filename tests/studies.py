@@ -129,9 +129,12 @@ class StudyProcess:
         return found
 
     def strike(self, word: str, blow: signal.Signals) -> int:
-        """Send a signal to the first descendant that says this word about itself; return its process."""
-        found = self.named(word)
-        assert found, f"no process of the study is named {word}:\n{self.text()}"
+        """Send a signal to the first descendant that says this word about itself, once there is one; return it."""
+        until = time.monotonic() + _LIMIT_S
+        while not (found := self.named(word)):  # between two trials, say
+            assert self.process.poll() is None, f"the study ended without a process named {word}:\n{self.text()}"
+            assert time.monotonic() < until, f"no process of the study is named {word}:\n{self.text()}"
+            time.sleep(0.05)
         found[0].send_signal(blow)
         return int(found[0].pid)
 
