@@ -144,6 +144,8 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=1000, metavar="N", help="trials of the search (default: 1000)")
     parser.add_argument("--sampler", default="tpe", help="tpe, gp or random (default: tpe)")
     options = parser.parse_args()
+    if options.trials < 2 * _EVERY:
+        parser.error(f"--trials must be at least {2 * _EVERY}, for memory to be seen to grow, but got {options.trials}")
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
         spec = spec_of(results, options.trials, options.sampler)
