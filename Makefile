@@ -11,8 +11,8 @@ help: ## this list
 demo: $(READY) ## a whole study on the bundled data, to a report: some minutes on two CPU cores
 	.venv/bin/python -m study.run
 
-test: lint ## lint, then the test suite: three workers on two cores, since whole studies wait for a third of their time
-	.venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+test: lint ## lint, then the test suite
+	.venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: $(READY) ## style, format and types
 	.venv/bin/python -m ruff check

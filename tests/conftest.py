@@ -23,14 +23,11 @@ hypothesis.settings.register_profile("study", deadline=None, max_examples=50, de
 hypothesis.settings.load_profile("study")
 torch.set_num_threads(1)
 CONTRACT = "test_curricula_contract.py"
-_LONG = (  # studies and clusters, a file each: begun early, so that all workers end at about one time
-    "test_cluster_up.py",
-    "test_docs.py",
-    "test_study_elastic.py",
-    "test_study_mlflow_process.py",
-    "test_study_mlflow_servers.py",
-    "test_study_drained.py",
+_ONE_STUDY = (  # with the rest: both workers end at about one time
     "test_study_data.py",
+    "test_study_drained.py",
+    "test_study_elastic.py",
+    "test_study_mlflow_servers.py",
 )
 
 
@@ -60,24 +57,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--curriculum"):
-        items.sort(key=_place)
+        items.sort(key=lambda item: _scope(str(item.path)) != "studies")  # they take longest
         return
     kept = [item for item in items if item.path.name == CONTRACT]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
 
-def _place(item: pytest.Item) -> int:
-    """Return a smaller number for what takes longer: it is begun first."""
-    if _scope(str(item.path)) == "studies":
-        return 0
-    return 1 + _LONG.index(item.path.name) if item.path.name in _LONG else 1 + len(_LONG)
-
-
 @functools.cache
 def _scope(file: str) -> str:
-    """Return what one worker runs alone: most whole studies, which have workers of their own; or a file."""
-    is_studies = "StudyProcess" in Path(file).read_text() and Path(file).name not in _LONG
+    """Return what one worker of the suite runs alone: all whole studies, which have workers of their own; or a file."""
+    is_studies = "StudyProcess" in Path(file).read_text() and Path(file).name not in _ONE_STUDY
     return "studies" if is_studies else file
 
 
@@ -87,7 +77,7 @@ class _StudiesTogether(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Let one worker run most whole studies and others the rest beside them: studies wait much of their time."""
+    """Let one worker run the whole studies and the other the rest beside them: studies wait much of their time."""
     return _StudiesTogether(config, log)
 
 

@@ -91,7 +91,7 @@ def test_test_checks_style_format_and_types_first(checkout: Path) -> None:
         ".venv/bin/python -m ruff check",
         ".venv/bin/python -m ruff format --check",
         ".venv/bin/python -m mypy",
-        ".venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder",
+        ".venv/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder",
     ]
 
 
