@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from study import tasks
 from study.figures import LAYOUT
-from study.pairing import Arm, have_pairs, paired
 from study.published import group_of
 from study.spec import CONTROL
 from study.spec_evaluation import FULL
@@ -38,21 +36,13 @@ class Cells:
 
 def cells(summary: Summary) -> Cells | None:
     """Return the cells at the longest budget that any curriculum reached; None without two tasks or a comparison."""
-    spec = summary.spec
-    budget = max((max(line.at) for line in summary.lines if line.is_pretrained), default=0)
-    runs = [run for line in summary.lines for run in line.runs if budget in line.at]
-    scored = tasks.scores(spec, summary.rows[summary.rows["run"].isin(runs)], "test")
-    here = set(scored[scored["budget"] == budget]["curriculum"])
-    names = [name for name in spec.curricula if name in here and name != CONTROL]
-    control = Arm(CONTROL, budget)
-    found = {
-        name: paired(scored, Arm(name, budget), control).differences.mean(axis=1)
-        for name in names
-        if CONTROL in here and have_pairs(scored, Arm(name, budget), control)
-    }
-    if not found or len(spec.evaluation.tasks) < 2:
+    spec, compared = summary.spec, {one.arm.curriculum: one for one in summary.findings.apart}
+    if not compared:
         return None
+    found = {name: compared[name].tasks.set_index("task")["difference"] for name in spec.curricula if name in compared}
     differences = pd.DataFrame(found).reindex([task.name for task in spec.evaluation.tasks])
+    budget = next(iter(compared.values())).control.budget
+    runs = {run for line in summary.lines for run in line.runs}
     failed = {
         (one.task, one.curriculum)
         for one in summary.collapses

@@ -115,7 +115,7 @@ def _targets(spec: StudySpec, scored: pd.DataFrame, largest: Mapping[str, int]) 
         found.append(Target.of_arm(scored, Arm(CONTROL, largest[CONTROL])))
     tasks_of_mcc = [task.name for task in spec.evaluation.tasks if spec.evaluation.metric_of(task.name) == "mcc"]
     line = next((line for line in published_for(tasks_of_mcc) if line.label == PUBLISHED), None)
-    if line is not None and line.mcc:
+    if line is not None:
         found.append(Target.of_share(line.label, line.mcc, SHARE))
     return found
 

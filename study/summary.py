@@ -151,9 +151,8 @@ def sum_up(
         key = _best_run(spec, own)
         line = _line(spec, str(curriculum), own, key)
         if not line.at:  # the search stopped it where it goes by cheaper scores, unless it has only begun
-            if not running.isdisjoint(own["run"]):
-                continue
-            stopped[str(curriculum)] = int(own["budget"].max())
+            if running.isdisjoint(own["run"]):
+                stopped[str(curriculum)] = int(own["budget"].max())
             continue
         chosen.append(((max(line.at), _dev(spec, own[own["run"] == key])), line))
     lines = [line for _, line in sorted(chosen, key=lambda entry: entry[0], reverse=True)]
