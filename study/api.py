@@ -24,15 +24,15 @@ import pandas as pd
 from curricula import InputError
 from curricula.errors import nearest
 from study import tasks
-from study.claims import Claim
-from study.findings import times
-from study.pairing import Arm
-from study.reading import copies_of, opened
-from study.spec import StudySpec
+from study.evidence.claims import Claim
+from study.evidence.findings import times
+from study.evidence.pairing import Arm
+from study.evidence.summary import CurriculumLine, Summary
+from study.evidence.time_to_target import Target, TimeToTarget
+from study.evidence.verdict import Verdict, verdicts
+from study.report.reading import copies_of, opened
+from study.spec.study import StudySpec
 from study.store import PRETRAINING
-from study.summary import CurriculumLine, Summary
-from study.time_to_target import Target, TimeToTarget
-from study.verdict import Verdict, verdicts
 
 
 @dataclass(frozen=True, repr=False)
@@ -173,27 +173,27 @@ class Plots:
 
     def scores(self) -> Any:
         """Draw the test score at each budget with its seeds; from three on, bars and bands are 95 % intervals."""
-        from study import figures
+        from study.figures import curves
 
-        return figures.scores(self.summary)
+        return curves.scores(self.summary)
 
     def losses(self) -> Any:
         """Draw the validation loss at each budget."""
-        from study import figures
+        from study.figures import curves
 
-        return figures.losses(self.summary)
+        return curves.losses(self.summary)
 
     def schedules(self) -> Any:
         """Draw what each curriculum asked for over the horizon."""
-        from study import figures
+        from study.figures import curves
 
-        return figures.schedules(self.summary)
+        return curves.schedules(self.summary)
 
     def time(self) -> Any:
         """Draw the seconds of each curriculum's best run, by part."""
-        from study import figures
+        from study.figures import curves
 
-        return figures.time(self.summary)
+        return curves.time(self.summary)
 
     def costs(self) -> Any:
         """Draw the test score against what one pretraining took, and what nothing dominates.
@@ -201,9 +201,9 @@ class Plots:
         Raises:
             InputError: no cost is known.
         """
-        from study import figures_cost
+        from study.figures import cost
 
-        return _shown(figures_cost.score_and_cost(self.summary), "costs need rows of the pretraining")
+        return _shown(cost.score_and_cost(self.summary), "costs need rows of the pretraining")
 
     def tasks(self) -> Any:
         """Draw on which tasks each curriculum is above the control, and on which below.
@@ -211,11 +211,9 @@ class Plots:
         Raises:
             InputError: there is one task, or nothing to compare with the control.
         """
-        from study import figures_tasks
+        from study.figures import task_map
 
-        return _shown(
-            figures_tasks.heat_map(self.summary), "tasks need two of them, and a curriculum beside `constant`"
-        )
+        return _shown(task_map.heat_map(self.summary), "tasks need two of them, and a curriculum beside `constant`")
 
     def search(self, curriculum: str | None = None) -> Any:
         """Draw each trial of the search as a line through what it tried.
@@ -226,9 +224,9 @@ class Plots:
         Raises:
             InputError: there was no search, or too few trials, or the curriculum has no argument that was searched.
         """
-        from study import figures_search
+        from study.figures import searches
 
-        found = figures_search.searches(self.summary)
+        found = searches.searches(self.summary)
         return _shown(found.get(curriculum or ""), "search needs three trials, and arguments that were searched")
 
     def importances(self) -> Any:
@@ -237,11 +235,11 @@ class Plots:
         Raises:
             InputError: no curriculum has enough trials at one budget.
         """
-        from study import figures_search
-        from study.importances import FEWEST
+        from study.figures import searches
+        from study.figures.importances import FEWEST
 
         needs = f"importances need {FEWEST} trials of a curriculum at one budget, and two numbers that were searched"
-        return _shown(figures_search.importance(self.summary), needs)
+        return _shown(searches.importance(self.summary), needs)
 
     def ranks(self) -> Any:
         """Draw average ranks over tasks.
@@ -260,9 +258,9 @@ class Plots:
         return self._of_verdict("profiles")
 
     def _of_verdict(self, name: str) -> Any:
-        from study import report_verdict  # as `figures`, it loads torch, which tables do not need
+        from study.figures import ranking  # loads torch, which tables do not need
 
-        found = report_verdict.pictures(self.summary).get(name)
+        found = ranking.ranks_and_profiles(self.summary).get(name)
         return _shown(found, f"{name} need two curricula and two tasks that came to the longest budget")
 
 

@@ -10,7 +10,7 @@ from study.store import PRETRAINING, Store
 from trainers.files import replacing
 
 if TYPE_CHECKING:
-    from study.summary import Summary
+    from study.evidence.summary import Summary
 
 _CARD = "study.json"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from study.spec import StudySpec
+from study.spec.study import StudySpec
 from study.store import PRETRAINING
 
 _OVERLAPPING = "communication"  # goes on during the backward pass, so adding it up would count it twice

@@ -12,15 +12,17 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import cluster, head, replication, sessions, tasks, warm_start
+from study import replication, sessions, tasks
+from study.cluster import connection, head
 from study.folder import resume_line
 from study.progress import Reporter
 from study.provenance import LEAKS, TASKS
 from study.runs import Run, baselines, controls, data_settings, repeated_seeds
-from study.spec import StudySpec
+from study.search import warm_start
+from study.spec.study import StudySpec
 from study.store import Store
-from study.tracking import Tracker
-from study.trial import run_trial
+from study.tracking.tracker import Tracker
+from study.trials.trial import run_trial
 from trainers import data
 from trainers.genome.intervals import NONE
 from trainers.genome.leaks import find_leaks
@@ -90,13 +92,13 @@ class Study:
             self._fit({"run": tune.grid_search([run.to_dict() for run in pending])}, None, None, 1)
 
     def _search(self, fixed: list[Run]) -> None:
-        from study import search
-        from study.asha import Halving
+        from study.search import proposals
+        from study.search.asha import Halving
 
         finished = {run.key: self._final(run.key) for run in fixed if self._is_scored(run)}
         earlier = warm_start.earlier(self._spec)
-        study = search.open_study(self._spec, self._folder, finished, earlier)
-        done = search.trials_done(study)
+        study = proposals.open_study(self._spec, self._folder, finished, earlier)
+        done = proposals.trials_done(study)
         for one in earlier:
             self._reporter.say(one.sentence())
         for number in range(done - len(self._spec.every_seed())):
@@ -105,7 +107,7 @@ class Study:
             scheduler = Halving(self._spec)
             for key, budget, values in self._reached_by_search():
                 scheduler.reached(key, budget, list(values.values()))
-            self._fit({}, search.searcher(self._spec, self._folder), scheduler, self._spec.search.trials - done)
+            self._fit({}, proposals.searcher(self._spec, self._folder), scheduler, self._spec.search.trials - done)
 
     def _final(self, run: str) -> dict[str, float]:
         """Return what a finished run reported at its last budget."""
@@ -129,7 +131,7 @@ class Study:
         from ray import tune
         from ray.air._internal import usage
 
-        from study.tune_callback import StudyCallback
+        from study.trials.tune_callback import StudyCallback
 
         usage.tag_callbacks = lambda callbacks: False  # it counts them for Ray's makers, and loads MLflow for that
         trainable = functools.partial(self._trial, spec_json=self._spec.model_dump_json(), folder=str(self._folder))
@@ -166,9 +168,9 @@ def check(spec: StudySpec) -> list[EvaluationTask]:
         InputError: a task, the genome or the cluster does not fit the spec.
     """
     if "RAY_ADDRESS" in os.environ:
-        cluster.check_address(os.environ["RAY_ADDRESS"])
+        connection.check_address(os.environ["RAY_ADDRESS"])
     else:
-        cluster.trials_at_once(spec.cluster, cluster.capacity())
+        connection.trials_at_once(spec.cluster, connection.capacity())
     return check_inputs(spec)
 
 
@@ -181,7 +183,7 @@ def check_inputs(spec: StudySpec) -> list[EvaluationTask]:
     read = tasks.read(spec)
     warm_start.earlier(spec)
     if spec.evaluation.baselines:
-        from study import baselines as compared  # opening models takes torch
+        from study.trials import baselines as compared  # opening models takes torch
 
         compared.check(spec, tasks.read_whole(spec))
     corpus = data.open_genome(spec.data.genome)
@@ -225,12 +227,12 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = ru
         InputError: a trial does not fit the cluster, or another process runs this study.
     """
     try:
-        with FileLock(spec.folder() / ".lock", timeout=0), cluster.connected(spec.cluster, reporter.say) as at_once:
+        with FileLock(spec.folder() / ".lock", timeout=0), connection.connected(spec.cluster, reporter.say) as at_once:
             tracker.start()
             held = sessions.recorded(
-                spec.folder(), lambda: min(at_once * spec.cluster.workers, cluster.room(spec.cluster))
+                spec.folder(), lambda: min(at_once * spec.cluster.workers, connection.room(spec.cluster))
             )
-            watched = head.watched(cluster.head(), lambda: _lost(spec, reporter))
+            watched = head.watched(connection.head(), lambda: _lost(spec, reporter))
             with held, watched, reporter.shown(), tracker.watching():
                 Study(spec, at_once, reporter, tracker, trial).run_all()
     except Timeout as error:
@@ -239,6 +241,6 @@ def run(spec: StudySpec, reporter: Reporter, tracker: Tracker, trial: Trial = ru
 
 def _lost(spec: StudySpec, reporter: Reporter) -> None:
     reporter.say(
-        f"Ray's head at {cluster.head()} does not answer any more. If it stays away, Ray ends this process within a "
+        f"Ray's head at {connection.head()} does not answer any more. If it stays away, Ray ends this process within a "
         f"minute; nothing finished is lost, go on with: {resume_line(spec.folder())}"
     )

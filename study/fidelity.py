@@ -20,8 +20,8 @@ from scipy import stats
 
 from curricula import InputError
 from study.folder import saved_spec
-from study.spec import StudySpec
-from study.spec_evaluation import FULL
+from study.spec.evaluation import FULL
+from study.spec.study import StudySpec
 from study.store import PRETRAINING, Store
 
 _CHECKPOINT = ["study", "run", "budget"]

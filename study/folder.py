@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from curricula import InputError
-from study.spec import StudySpec
-from study.spec_files import parse
+from study.spec.files import parse
+from study.spec.study import StudySpec
 from trainers.files import replacing
 
 _SPEC, _ID = "spec.yaml", "study_id"

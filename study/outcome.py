@@ -5,13 +5,15 @@ from pathlib import Path
 
 from rich.table import Table
 
-from study import best_model, report, report_figures
+from study import best_model
+from study.evidence.summary import Summary, summarise
+from study.figures import pictures
 from study.progress import Reporter
-from study.report_tables import arguments_in_words, budgets_shown, cells, cost_in_words, places
-from study.sentences import scored_at, sentences
-from study.spec import RANDOM_INIT, StudySpec
-from study.summary import Summary, summarise
-from study.tracking import Tracker
+from study.report import html
+from study.report.sentences import scored_at, sentences
+from study.report.tables import arguments_in_words, budgets_shown, cells, cost_in_words, places
+from study.spec.study import RANDOM_INIT, StudySpec
+from study.tracking.tracker import Tracker
 
 _NAMEABLE = re.compile(r"[\w./ -]+")  # what MLflow takes in the name of a metric; a model on the hub may have more
 
@@ -24,9 +26,9 @@ def conclude(spec: StudySpec, folder: Path, reporter: Reporter, tracker: Tracker
         reporter.say(f"- {sentence}")
     reporter.say(f"- {summary.usage.sentence()}")
     best_model.export_best(summary, folder)
-    pictures = report_figures.pictures(summary)
-    page = report.write(summary, folder, pictures)
-    tracker.finish([page, report_figures.write(pictures, folder)], key_numbers(summary), key_words(summary))
+    drawn = pictures.pictures(summary)
+    page = html.write(summary, folder, drawn)
+    tracker.finish([page, pictures.write(drawn, folder)], key_numbers(summary), key_words(summary))
     reporter.say("")
     for line in places(folder):
         reporter.say(line)

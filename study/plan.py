@@ -10,7 +10,7 @@ from rich.table import Table
 
 from curricula import InputError
 from study.runs import Run, baselines, controls, default_run, repetitions
-from study.spec import CONTROL, StudySpec
+from study.spec.study import CONTROL, StudySpec
 from study.tasks import applies
 from trainers.evaluation.protocol import Protocol
 from trainers.models.presets import preset
@@ -176,7 +176,7 @@ def device_of(spec: StudySpec, name: str | None, mfu: float) -> Device | None:
         raise InputError(f"--mfu must lie in (0, 1], but got {mfu:g}")
     import torch
 
-    from study.scorer import set_threads
+    from study.trials.scorer import set_threads
     from trainers.pretraining import flops
 
     on_gpu = bool(spec.cluster.gpus_per_worker)

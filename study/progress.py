@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from study.messages import notices_path
-from study.mlflow_address import without_secrets
+from study.tracking.address import without_secrets
+from study.trials.messages import notices_path
 
 _LOG_WIDTH = 140
 

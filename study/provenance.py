@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.spec import StudySpec
+from study.spec.study import StudySpec
 from trainers.files import read_json
 
 LEAKS = "leaks"

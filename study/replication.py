@@ -7,11 +7,11 @@ import pandas as pd
 
 from study import tasks
 from study.costs import costs
-from study.effects import Effect, effect
-from study.messages import COST, OBJECTIVE
+from study.evidence.effects import Effect, effect
 from study.runs import Run, default_run
-from study.spec import CONTROL, StudySpec
-from study.spec_search import ReplicationSpec
+from study.spec.search import ReplicationSpec
+from study.spec.study import CONTROL, StudySpec
+from study.trials.messages import COST, OBJECTIVE
 
 
 def promising(spec: StudySpec, rows: pd.DataFrame, folder: Path) -> list[Run]:

@@ -6,8 +6,8 @@ import sys
 import traceback
 
 from curricula import InputError, registry
-from study.spec import StudySpec
-from study.spec_files import add_spec_arguments, explained, listed, load
+from study.spec.files import add_spec_arguments, explained, listed, load
+from study.spec.study import StudySpec
 
 INTERRUPTED = 130
 
@@ -86,11 +86,12 @@ def _plan(spec: StudySpec, name: str | None, mfu: float) -> int:
 
 
 def _run(spec: StudySpec, resumed: bool) -> int:
-    from study import disk, engine, outcome
+    from study import engine, outcome
+    from study.cluster import disk
     from study.folder import create_folder, resume_line, study_id
     from study.progress import Reporter
     from study.runs import expected
-    from study.tracking import Tracker
+    from study.tracking.tracker import Tracker
 
     tasks = None if resumed else engine.check(spec)
     disk.check(spec, is_new=not resumed)

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from curricula import registry
-from study.spec import CONTROL, RANDOM_INIT, StudySpec
-from study.spec_evaluation import FULL
+from study.spec.evaluation import FULL
+from study.spec.study import CONTROL, RANDOM_INIT, StudySpec
 from trainers.models.presets import preset
 from trainers.settings import DataSettings, Execution, NpmiFormula, PretrainSettings, Sampling
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from curricula import InputError
-from study import outcome, report_figures
+from study import outcome
+from study.evidence.summary import summarise
+from study.figures import pictures
 from study.folder import how_it_ended, saved_spec, study_id
-from study.mlflow_address import shown_uri
-from study.mlflow_errors import is_no_answer, reason_of
-from study.mlflow_runs import MlflowRuns
-from study.report_tables import REPORT
-from study.spec import StudySpec
+from study.report.tables import REPORT
+from study.spec.study import StudySpec
 from study.store import Store
-from study.summary import summarise
+from study.tracking.address import shown_uri
+from study.tracking.errors import is_no_answer, reason_of
+from study.tracking.runs import MlflowRuns
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def _refill(spec: StudySpec, folder: Path) -> int:
                     raise
                 refused += 1
                 print(f"{place} did not take {run} ({reason_of(error)})")
-        mlflow.attach([folder / name for name in ("spec.yaml", "provenance.json", REPORT, report_figures.FOLDER)])
+        mlflow.attach([folder / name for name in ("spec.yaml", "provenance.json", REPORT, pictures.FOLDER)])
         mlflow.log_model()
         if runs and not is_running:
             is_whole = (folder / REPORT).exists()

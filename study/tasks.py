@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from study.messages import COST, OBJECTIVE
-from study.spec import StudySpec
-from study.spec_evaluation import FULL, FidelitySpec, TaskSpec
+from study.spec.evaluation import FULL, FidelitySpec, TaskSpec
+from study.spec.study import StudySpec
 from study.store import PRETRAINING
+from study.trials.messages import COST, OBJECTIVE
 from trainers import embedded, storage
 from trainers.tasks import facts, fingerprints, gue
 from trainers.tasks.files import read_files, read_task

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from study import tasks
-from study.messages import IN_WORDS
 from study.runs import Run, run_of
-from study.spec import StudySpec
-from study.spec_evaluation import FULL
+from study.spec.evaluation import FULL
+from study.spec.study import StudySpec
 from study.store import PRETRAINING, Row, Store
+from study.trials.messages import IN_WORDS
 
 FILE = Path(__file__).parent / "curves.csv"
 _COLUMNS = ("curriculum", "parameters", "budget", "score", "loss", "flops")

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from study.folder import create_folder
-from study.spec import RANDOM_INIT, StudySpec
-from study.spec_files import parse
+from study.spec.files import parse
+from study.spec.study import RANDOM_INIT, StudySpec
 from study.store import Row, Store
 from tests.studies import MINI
 

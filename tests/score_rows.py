@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.published import published
+from study.evidence.published import published
 
 Table = Mapping[str, Sequence[float | None]]  # by task: a score a seed; None where it is missing
 

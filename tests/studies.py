@@ -176,7 +176,7 @@ def _says(process: psutil.Process, word: str) -> bool:
 
 def logging_processes(process: int | None = None) -> list[psutil.Process]:
     """Return the processes that log to MLflow for another one, or for this one."""
-    return [one for one in psutil.Process(process).children() if _says(one, "study.mlflow_process")]
+    return [one for one in psutil.Process(process).children() if _says(one, "study.tracking.process")]
 
 
 _TIMED = r"train_seconds|seconds_.*|.*_per_second|mfu|peak_flops|peak_memory_bytes|worker_hours|gpu_hours|money"

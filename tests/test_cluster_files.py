@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from study.run import _parser
-from study.spec_files import load
+from study.spec.files import load
 
 ROOT = Path(__file__).parent.parent
-CLUSTERS = ROOT / "study" / "clusters"
+CLUSTERS = ROOT / "study" / "cluster"
 MANIFEST, SCRIPT = CLUSTERS / "kuberay.yaml", CLUSTERS / "slurm.sh"
 RAY = re.search(r"^ray==(\d+\.\d+)", (ROOT / ".ci" / "constraints.txt").read_text(), re.MULTILINE)
 

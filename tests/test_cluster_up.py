@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.timeout(1800),  # two minutes on an idle machine
     pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
 ]
-FILE = ROOT / "study" / "clusters" / "on_premises.yaml"
+FILE = ROOT / "study" / "cluster" / "on_premises.yaml"
 SLURM = {  # what the script asks of SLURM, as far as it needs it
     "scontrol": """#!/bin/bash
         tr , '\\n' <<< "$3"
@@ -192,7 +192,7 @@ def test_the_script_for_slurm_makes_a_cluster_of_its_nodes_and_ends_it(cluster: 
         (tools / name).chmod(0o755)
     asked = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "head,worker-1", "SLURM_CPUS_PER_TASK": "1"}
     given = [f"{name}={value}" for name, value in {**asked, "SLURM_SUBMIT_DIR": f"{SHARED}/project"}.items()]
-    script = f"PATH={SHARED}/bin:$PATH exec bash {ROOT / 'study' / 'clusters' / 'slurm.sh'} --list"
+    script = f"PATH={SHARED}/bin:$PATH exec bash {ROOT / 'study' / 'cluster' / 'slurm.sh'} --list"
     said = cluster.head.run("env", *given, "bash", "-c", script, limit_s=600)
     assert "cm_gems_logo" in said.stdout
     assert "error" not in said.stdout + said.stderr

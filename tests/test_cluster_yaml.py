@@ -12,11 +12,11 @@ import yaml
 from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from study.cluster import promised_by
+from study.cluster.connection import promised_by
 
 ROOT = Path(__file__).parent.parent
 AWS = ROOT / "cluster.yaml"
-ON_PREMISES = ROOT / "study" / "clusters" / "on_premises.yaml"
+ON_PREMISES = ROOT / "study" / "cluster" / "on_premises.yaml"
 FILES = pytest.mark.parametrize("file", [AWS, ON_PREMISES], ids=lambda file: file.stem)
 COMMANDS = (
     "initialization_commands",

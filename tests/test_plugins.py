@@ -76,7 +76,7 @@ evaluation:
 LOOK = """
 import sys
 from curricula import registry
-from study.spec_files import load
+from study.spec.files import load
 print("wavy" in registry.names(), "torn" in registry.names(), "linear" in registry.names())
 print(registry.broken()["torn"])
 print(*load(sys.argv[1], []).space("wavy"))

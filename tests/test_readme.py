@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from curricula import Masking, Progress, registry, space_of
-from study.spec_files import parse
+from study.spec.files import parse
 from tests.studies import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -45,15 +45,14 @@ def test_the_spec_example_is_a_spec() -> None:
 
 def test_every_path_of_the_tree_exists() -> None:
     tree = README.rpartition("## Where things are")[2].split("```")[1]
-    folder = ROOT
+    folders = [ROOT]  # one for each level of the tree
     for line in tree.strip().splitlines():
+        level = (len(line) - len(line.lstrip())) // 2
         names = re.findall(r"(?<![\w.])(\.?[a-z_]+(?:\.py|\.yaml|/))", line)
-        if not line.startswith(" "):
-            folder = ROOT / names[0]
-            assert folder.exists(), names[0]
-            continue
+        del folders[level + 1 :]
         for name in names:
-            assert (folder / name).exists(), f"{folder.name}/{name}"
+            assert (folders[level] / name).exists(), f"{folders[level].name}/{name}"
+        folders.append(folders[level] / names[0])
 
 
 def test_its_picture_is_there() -> None:

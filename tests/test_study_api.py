@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 
 from curricula import InputError
-from study import api, figures
+from study import api
 from study.api import Plots, Study
-from study.pairing import Arm
+from study.evidence.pairing import Arm
+from study.evidence.summary import sum_up
+from study.evidence.time_to_target import Target
+from study.evidence.verdict import verdicts
+from study.figures import curves
+from study.figures.pictures import pictures
 from study.provenance import Provenance
-from study.report_figures import pictures
-from study.spec import RANDOM_INIT
-from study.summary import sum_up
-from study.time_to_target import Target
-from study.verdict import verdicts
+from study.spec.study import RANDOM_INIT
 from tests.filled import TABLE, filled
 
 LONGER = [("linear-0", "linear", 0, 6, (0.6, 0.50)), ("linear-1", "linear", 1, 6, (0.9, 0.90))]
@@ -126,7 +127,7 @@ def test_what_shares_no_task_with_the_target_is_left_out(study: Study) -> None:
 
 @pytest.mark.parametrize("name", ["scores", "losses", "schedules", "time"])
 def test_pictures_are_those_of_the_report(study: Study, name: str) -> None:
-    assert getattr(study.plot, name)().to_json() == getattr(figures, name)(study.summary).to_json()
+    assert getattr(study.plot, name)().to_json() == getattr(curves, name)(study.summary).to_json()
 
 
 def test_ranks_and_profiles_are_drawn_where_there_are_two_tasks(study: Study) -> None:

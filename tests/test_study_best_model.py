@@ -10,14 +10,14 @@ from transformers import AutoModelForMaskedLM
 
 from study import best_model
 from study.best_model import BestModel, export_best
+from study.evidence.summary import summarise
 from study.folder import create_folder, study_id
-from study.mlflow_address import tracking_uri
-from study.mlflow_runs import EXPERIMENT, MlflowRuns
 from study.runs import data_settings, default_run
-from study.spec import StudySpec
-from study.spec_files import parse
+from study.spec.files import parse
+from study.spec.study import StudySpec
 from study.store import Store
-from study.summary import summarise
+from study.tracking.address import tracking_uri
+from study.tracking.runs import EXPERIMENT, MlflowRuns
 from tests import curves
 from tests.runs import ALONE
 from tests.studies import MINI

@@ -14,7 +14,7 @@ from study import sessions
 from study.costs import Costs, Usage, costs, costs_by
 from study.folder import create_folder
 from study.runs import default_run
-from study.spec_files import parse
+from study.spec.files import parse
 from study.store import Store
 from tests import curves
 from tests.studies import MINI, ROOT

@@ -13,11 +13,11 @@ from mlflow import MlflowClient
 from curricula import InputError
 from study import engine
 from study.folder import create_folder
-from study.mlflow_runs import EXPERIMENT
 from study.provenance import Provenance
 from study.runs import data_settings
-from study.spec_files import parse
+from study.spec.files import parse
 from study.store import Store
+from study.tracking.runs import EXPERIMENT
 from tests import object_store
 from tests.dna import random_letters
 from tests.models import small

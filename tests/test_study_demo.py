@@ -14,7 +14,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from study.spec import RANDOM_INIT
+from study.spec.study import RANDOM_INIT
 from study.store import Store
 from tests.browser import free_port, wait_until_served
 from tests.studies import ROOT, StudyProcess

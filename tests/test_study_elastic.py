@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 
 from study import sessions
 from study.runs import data_settings, default_run
-from study.spec_files import parse
+from study.spec.files import parse
 from study.store import PRETRAINING, Store
 from tests.browser import free_port
 from tests.runs import ALONE

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from study import disk
+from study.cluster import disk
 from study.runs import default_run
-from study.spec_files import parse
+from study.spec.files import parse
 from study.store import Store
 from tests.studies import MINI, StudyProcess, values
 from trainers.pretraining import checkpoint

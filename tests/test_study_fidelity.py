@@ -17,7 +17,7 @@ from scipy import stats
 from curricula import InputError
 from study import fidelity
 from study.fidelity import Line, compared, correlation, lines, resampled_taus, scores, seconds, table, tau_within
-from study.spec_files import parse
+from study.spec.files import parse
 from study.store import PRETRAINING, Row, Store
 from tests.studies import MINI
 

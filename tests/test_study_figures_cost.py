@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from study.figures_cost import points, score_and_cost
-from study.spec import RANDOM_INIT
-from study.summary import Summary
+from study.evidence.summary import Summary
+from study.figures.cost import points, score_and_cost
+from study.spec.study import RANDOM_INIT
 from tests.trials import spec_of, summed, trial
 
 

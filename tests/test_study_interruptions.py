@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from study import sync
 from study.runs import default_run
-from study.spec_files import parse
+from study.spec.files import parse
 from study.store import Store
 from tests.studies import MINI, MINI_RUNS, StudyProcess, values, write_mini
 

@@ -12,13 +12,14 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study import outcome, report_figures, sync
-from study.mlflow_runs import EXPERIMENT
-from study.spec import RANDOM_INIT, StudySpec
-from study.spec_files import parse
+from study import outcome, sync
+from study.evidence.summary import summarise
+from study.figures import pictures
+from study.spec.files import parse
+from study.spec.study import RANDOM_INIT, StudySpec
 from study.store import Store
-from study.summary import summarise
-from study.tracking import Patience, Tracker
+from study.tracking.runs import EXPERIMENT
+from study.tracking.tracker import Patience, Tracker
 from tests import object_store
 from tests.filled import TABLE, fill
 from tests.mlflow_server import PASSWORD, MlflowServer, postgres, with_objects
@@ -82,7 +83,7 @@ class Tracked:
         report = self.folder / "report.html"
         report.write_text("<p>A report</p>")
         summary = summarise(self.spec, self.folder)
-        figures = report_figures.write(report_figures.pictures(summary), self.folder)
+        figures = pictures.write(pictures.pictures(summary), self.folder)
         self.tracker.finish([report, figures], outcome.key_numbers(summary), outcome.key_words(summary))
 
 

@@ -10,8 +10,8 @@ import pytest
 from curricula import InputError
 from study import plan, run, tasks
 from study.runs import expected
-from study.spec import StudySpec
-from study.spec_files import load, named_specs, parse
+from study.spec.files import load, named_specs, parse
+from study.spec.study import StudySpec
 from tests.easy import task as easy_task
 from tests.models import SMALL, small
 from tests.studies import MINI, ROOT, write_mini

@@ -17,7 +17,7 @@ from study.preview.lines import replay_schedules
 from study.preview.tally import base_states, count, mixed, runs_of, weighted_quantiles
 from study.preview.text import cells, notes, table_rows
 from study.schedule import Schedule, firings, in_words, shares, trace
-from study.spec_files import load
+from study.spec.files import load
 
 GENEMASK = Masking(Strategy.GENEMASK, rate=0.15)
 RANDOM = Masking(Strategy.RANDOM, rate=0.15)

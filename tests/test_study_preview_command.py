@@ -19,8 +19,8 @@ from study.preview.curve import MOST, read_curve, recorded_curve
 from study.preview.replay import Source
 from study.runs import data_settings, default_run
 from study.schedule import Schedule
-from study.spec import StudySpec
-from study.spec_files import load
+from study.spec.files import load
+from study.spec.study import StudySpec
 from tests.runs import ALONE
 from tests.studies import ROOT, write_mini
 from trainers import data

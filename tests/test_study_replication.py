@@ -12,8 +12,8 @@ from study import replication, tasks
 from study.folder import create_folder
 from study.plan import plan
 from study.runs import Run, controls, default_run, expected
-from study.spec import StudySpec
-from study.spec_files import parse
+from study.spec.files import parse
+from study.spec.study import StudySpec
 from study.store import Store
 from tests import curves
 from tests.studies import MINI

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from study import report, report_formats
-from study.controls import Control
-from study.report_numbers import finite
-from study.sentences import sentences
-from study.spec import RANDOM_INIT, StudySpec
+from study.evidence.controls import Control
+from study.evidence.summary import Summary, summarise
+from study.report import __main__ as command
+from study.report import formats
+from study.report.numbers import finite
+from study.report.sentences import sentences
+from study.spec.study import RANDOM_INIT, StudySpec
 from study.store import Store
-from study.summary import Summary, summarise
 from tests.filled import TABLE, filled
 
 
@@ -35,7 +36,7 @@ def column(table: str, number: int) -> list[str]:
 
 
 def test_markdown_says_the_claims_first_and_then_everything_else_once(summary: Summary, spec: StudySpec) -> None:
-    text = report_formats.markdown(summary, spec.folder())
+    text = formats.markdown(summary, spec.folder())
     (claim,) = summary.findings.claims
     bullets = [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
     assert bullets[0] == claim.sentence
@@ -58,7 +59,7 @@ def test_markdown_says_the_claims_first_and_then_everything_else_once(summary: S
 
 def test_markdown_has_the_scores_by_budget(summary: Summary, spec: StudySpec) -> None:
     """Of `linear` after 6 steps: 0.5 and 0.9."""
-    scores = report_formats.markdown(summary, spec.folder()).partition("## Score at each budget")[2].partition("##")[0]
+    scores = formats.markdown(summary, spec.folder()).partition("## Score at each budget")[2].partition("##")[0]
     assert column(scores, 0) == ["curriculum", ":--", "linear", "constant", RANDOM_INIT]
     assert column(scores, 5) == ["6 steps", "--:", "0.700 ± 0.283", "0.633 ± 0.151", ""]
     assert column(scores, 3)[0] == "2 steps"
@@ -66,20 +67,20 @@ def test_markdown_has_the_scores_by_budget(summary: Summary, spec: StudySpec) ->
 
 
 def test_markdown_names_the_controls_that_are_there_and_those_that_are_not(summary: Summary, spec: StudySpec) -> None:
-    controls = report_formats.markdown(summary, spec.folder()).partition("## Controls")[2].partition("##")[0]
+    controls = formats.markdown(summary, spec.folder()).partition("## Controls")[2].partition("##")[0]
     assert column(controls, 1)[2] == "random initialisation; constant random masking with 2-token spans (`span: 1`)"
     assert column(controls, 2)[2].endswith("k-mer counts; a CNN")
 
 
 def test_markdown_of_controls_alone_has_no_comparison_of_curricula(tmp_path: Path) -> None:
     spec = filled(tmp_path, table=TABLE[:2])
-    text = report_formats.markdown(summarise(spec, spec.folder()), spec.folder())
+    text = formats.markdown(summarise(spec, spec.folder()), spec.folder())
     assert "## Verdict" not in text
     assert "No curriculum but controls came to the longest budget." in text
 
 
 def test_a_table_keeps_its_cells_whatever_they_hold() -> None:
-    assert report_formats.table(["a|b", "c"], [["x\ny", "1"]]).splitlines() == [
+    assert formats.table(["a|b", "c"], [["x\ny", "1"]]).splitlines() == [
         "| a\\|b | c |",
         "| :-- | --: |",
         "| x y | 1 |",
@@ -87,7 +88,7 @@ def test_a_table_keeps_its_cells_whatever_they_hold() -> None:
 
 
 def read(summary: Summary, spec: StudySpec) -> dict[str, Any]:
-    text = report_formats.write_json(summary, spec.folder()).read_text()
+    text = formats.write_json(summary, spec.folder()).read_text()
     found: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)  # NaN and Infinity are no JSON
     return found
 
@@ -138,7 +139,7 @@ def test_what_json_cannot_hold_becomes_null() -> None:
 
 def test_parquet_has_every_score_and_no_loss(spec: StudySpec) -> None:
     """Dev and test of each fine-tuning: 6 of random initialisation, 8 of `constant`, 4 and 2 of `linear`."""
-    rows = pd.read_parquet(report_formats.write_scores(Store(spec.folder()).rows(), spec.folder()))
+    rows = pd.read_parquet(formats.write_scores(Store(spec.folder()).rows(), spec.folder()))
     assert len(rows) == 2 * (6 + 8 + 4 + 2)
     assert set(rows["metric"]) == {"mcc"}
     own = rows[(rows["run"] == "constant-1") & (rows["split"] == "test")]
@@ -150,7 +151,7 @@ def test_the_command_writes_each_form_and_says_where(
     spec: StudySpec, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = spec.folder()
-    assert report.main(["mini", "--results", str(folder.parent), "--format", form]) == 0
+    assert command.main(["mini", "--results", str(folder.parent), "--format", form]) == 0
     path = folder / f"report.{form}"
     assert capsys.readouterr().out == f"{path}\n"
     assert path.stat().st_size > 0
@@ -161,9 +162,9 @@ def test_a_study_without_scores_and_an_unknown_form_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = filled(tmp_path, table=[])
-    assert report.main([spec.name, "--results", str(tmp_path), "--format", "md"]) == 2
+    assert command.main([spec.name, "--results", str(tmp_path), "--format", "md"]) == 2
     assert "the study mini has no scores yet" in capsys.readouterr().err
     assert not (spec.folder() / "report.md").exists()
     with pytest.raises(SystemExit):
-        report.main([spec.name, "--format", "docx"])
+        command.main([spec.name, "--format", "docx"])
     assert "invalid choice: 'docx'" in capsys.readouterr().err

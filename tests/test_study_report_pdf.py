@@ -9,7 +9,8 @@ import pytest
 from pypdf import PdfReader
 from selenium.webdriver import Chrome
 
-from study import report, report_pdf
+from study.report import __main__ as command
+from study.report import pdf
 from tests.filled import filled
 
 pytestmark = pytest.mark.usefixtures("browser")  # where there is none, these skip and say so
@@ -23,7 +24,7 @@ def test_a_report_is_printed_with_its_words_tables_and_pictures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filled(tmp_path)
-    assert report.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 0
+    assert command.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 0
     pdf = tmp_path / "mini" / "report.pdf"
     assert capsys.readouterr().out == f"{pdf}\n"
     text = text_of(pdf)
@@ -36,20 +37,20 @@ def test_a_report_is_printed_with_its_words_tables_and_pictures(
 
 def test_a_leaderboard_is_printed(tmp_path: Path) -> None:
     filled(tmp_path)
-    assert report.main(["--all", "--results", str(tmp_path), "--format", "pdf"]) == 0
+    assert command.main(["--all", "--results", str(tmp_path), "--format", "pdf"]) == 0
     assert "promoters_ecoli: MCC" in text_of(tmp_path / "leaderboard.pdf")
 
 
 def test_rows_without_a_spec_are_printed(tmp_path: Path) -> None:
     filled(tmp_path)
     (tmp_path / "mini" / "spec.yaml").write_text("name: mini\n")
-    assert report.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 0
+    assert command.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 0
     assert "there is no verdict" in text_of(tmp_path / "mini" / "report.pdf")
 
 
 def test_pictures_are_drawn_for_the_paper_and_for_the_screen_again(tmp_path: Path, chrome: Chrome) -> None:
     filled(tmp_path)
-    assert report.main(["mini", "--results", str(tmp_path)]) == 0
+    assert command.main(["mini", "--results", str(tmp_path)]) == 0
     chrome.set_window_size(1400, 1000)
     chrome.get((tmp_path / "mini" / "report.html").as_uri())
 
@@ -85,10 +86,10 @@ def test_a_browser_at_fault_is_one_line(
     if script is not None:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv(report_pdf.BROWSER, str(program))
-    monkeypatch.setattr(report_pdf, "_LIMIT_S", 1 if script == "sleep 60" else 30)
+    monkeypatch.setenv(pdf.BROWSER, str(program))
+    monkeypatch.setattr(pdf, "_LIMIT_S", 1 if script == "sleep 60" else 30)
     filled(tmp_path)
-    assert report.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 2
+    assert command.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(f"error: {program} {said}", error)
@@ -99,7 +100,7 @@ def test_where_there_is_no_browser_it_is_said_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
-    monkeypatch.delenv(report_pdf.BROWSER, raising=False)
+    monkeypatch.delenv(pdf.BROWSER, raising=False)
     filled(tmp_path)
-    assert report.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 2
+    assert command.main(["mini", "--results", str(tmp_path), "--format", "pdf"]) == 2
     assert "none of chromium, " in capsys.readouterr().err

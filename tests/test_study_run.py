@@ -6,7 +6,7 @@ import pytest
 
 from study import engine, run
 from study.folder import create_folder, saved_spec, study_id
-from study.spec_files import load
+from study.spec.files import load
 from tests.studies import write_mini
 
 

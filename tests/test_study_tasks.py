@@ -9,8 +9,8 @@ import pytest
 
 from curricula import InputError
 from study import tasks
-from study.spec import StudySpec
-from study.spec_files import explained, parse
+from study.spec.files import explained, parse
+from study.spec.study import StudySpec
 from tests.studies import MINI
 from trainers.tasks.task import SPLITS
 

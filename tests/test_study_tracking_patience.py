@@ -13,10 +13,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from requests import HTTPError, Response
 
-from study.mlflow_errors import MlflowError, is_no_answer
-from study.mlflow_process import MlflowProcess
-from study.spec_files import parse
-from study.tracking import Patience, Tracker
+from study.spec.files import parse
+from study.tracking.errors import MlflowError, is_no_answer
+from study.tracking.process import MlflowProcess
+from study.tracking.tracker import Patience, Tracker
 from tests.studies import MINI
 
 QUICK = Patience(first=0.02, longest=0.08, at_end=5)

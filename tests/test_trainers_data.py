@@ -9,7 +9,7 @@ import torch
 
 from curricula import InputError
 from study import runs
-from study.spec import StudySpec
+from study.spec.study import StudySpec
 from tests import bpe
 from tests.dna import random_letters
 from tests.runs import DATA

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from study.evidence.summary import Summary, sum_up
 from study.folder import create_folder
 from study.provenance import Provenance
-from study.spec import StudySpec
-from study.spec_files import parse
+from study.spec.files import parse
+from study.spec.study import StudySpec
 from study.store import PRETRAINING, Row
-from study.summary import Summary, sum_up
 from tests.studies import MINI
 
 SEARCH = {**MINI["search"], "space": {"learning_rate": {"low": 0.001, "high": 0.1, "log": True}}}

@@ -61,3 +61,10 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def written(path: Path, text: str) -> Path:
+    """Write a text whole or not at all; return its path."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+    return path

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curricula import InputError, registry
-from study.spec import StudySpec
-from study.spec_files import add_spec_arguments, load
+from study.spec.files import add_spec_arguments, load
+from study.spec.study import StudySpec
 
 if TYPE_CHECKING:
     from study.preview.curve import Curve

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curricula import Evaluation, InputError
-from study.spec import CONTROL
+from study.spec.study import CONTROL
 from trainers.pretraining import checkpoint
 
 HEADER = ["step", "perplexity"]

@@ -8,7 +8,7 @@ from curricula import registry
 from study.preview.curve import Curve
 from study.preview.replay import Example, Measured, Source, examples, moments
 from study.schedule import Asked, Firing, Schedule, firings, trace
-from study.spec import StudySpec
+from study.spec.study import StudySpec
 from trainers import data
 
 

@@ -10,7 +10,7 @@ from curricula import InputError, Masking
 from study.preview.tally import SHOWN, Tally, base_states, count_rows, mixed, weighted_quantiles
 from study.runs import data_settings, default_run
 from study.schedule import Asked, Schedule, even_steps, rate, shares
-from study.spec import CONTROL, StudySpec
+from study.spec.study import CONTROL, StudySpec
 from trainers import data
 from trainers.genome import bases
 from trainers.genome.corpus import Corpus

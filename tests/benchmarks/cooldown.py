@@ -14,10 +14,10 @@ import torch
 
 from study import tasks
 from study.runs import default_run
-from study.scorer import protocols
-from study.spec import CONTROL
-from study.spec_evaluation import FULL
-from study.spec_files import load
+from study.spec.evaluation import FULL
+from study.spec.files import load
+from study.spec.study import CONTROL
+from study.trials.scorer import protocols
 from tests import runs
 from trainers import data
 from trainers.evaluation.finetune import finetune

@@ -17,7 +17,7 @@ import torch
 from curricula import registry
 from study.preview.replay import Source
 from study.schedule import Schedule
-from study.spec_files import load
+from study.spec.files import load
 from trainers import data
 
 HORIZON = 120_000

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.asha import Halving
 from study.folder import saved_spec
-from study.spec import StudySpec
-from study.spec_files import parse
+from study.search.asha import Halving
+from study.spec.files import parse
+from study.spec.study import StudySpec
 from tests.curves import FILE, Curve, by_loss, record, recorded
 from tests.studies import MINI
 

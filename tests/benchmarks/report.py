@@ -17,13 +17,13 @@ import numpy as np
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
-from study import report
+from study.evidence.summary import summarise
 from study.folder import create_folder
-from study.spec import RANDOM_INIT, StudySpec
-from study.spec_evaluation import CNN, KMER_COUNTS
-from study.spec_files import load
+from study.report import html
+from study.spec.evaluation import CNN, KMER_COUNTS
+from study.spec.files import load
+from study.spec.study import RANDOM_INIT, StudySpec
 from study.store import Row, Store, score_rows
-from study.summary import summarise
 from tests.browser import chromium
 from tests.filled import filled
 
@@ -102,7 +102,7 @@ def seconds_to_open(browser: Chrome, page: Path) -> float:
 def _built(spec: StudySpec) -> tuple[Path, float]:
     """Return the page, and the seconds that reading the rows, summing up and writing took."""
     started = time.monotonic()
-    page = report.write(summarise(spec, spec.folder()), spec.folder())
+    page = html.write(summarise(spec, spec.folder()), spec.folder())
     return page, time.monotonic() - started
 
 

@@ -42,7 +42,7 @@ BLOWS = {  # what is struck, by a word in its command line, and how
     "DDP worker": ("RayTrainWorker", signal.SIGKILL),
     "hung DDP worker": ("RayTrainWorker", signal.SIGSTOP),
     "notice to a DDP worker": ("RayTrainWorker", signal.SIGTERM),
-    "MLflow's process": ("study.mlflow_process", signal.SIGKILL),
+    "MLflow's process": ("study.tracking.process", signal.SIGKILL),
     "raylet": ("raylet/raylet", signal.SIGKILL),
     "head": ("gcs_server", signal.SIGKILL),
     "machine": ("", signal.SIGKILL),  # all at once

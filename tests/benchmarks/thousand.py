@@ -19,16 +19,18 @@ import psutil
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from study import cluster, engine, report
+from study import engine
+from study.cluster import connection
+from study.evidence.summary import summarise
 from study.folder import create_folder, study_id
-from study.mlflow_address import tracking_uri
 from study.progress import Reporter
+from study.report import html
 from study.runs import expected
-from study.spec import StudySpec
-from study.spec_files import parse
+from study.spec.files import parse
+from study.spec.study import StudySpec
 from study.store import Store
-from study.summary import summarise
-from study.tracking import Tracker
+from study.tracking.address import tracking_uri
+from study.tracking.tracker import Tracker
 from tests import curves
 from tests.browser import chromium, free_port, wait_until_served
 from tests.studies import MINI, logging_processes
@@ -87,7 +89,7 @@ def by_tune_alone(spec: StudySpec, trials: int) -> float:
     """Run as many trials without anything of ours; return the driver's CPU seconds."""
     from ray import tune
 
-    with cluster.connected(spec.cluster):
+    with connection.connected(spec.cluster):
         before = time.process_time()
         tune.Tuner(
             tune.with_resources(_alone, {"cpu": 0, "node:__internal_head__": 0.001}),
@@ -161,7 +163,7 @@ def main() -> int:
         asked = f"asked: {ASKED_GROWTH_MB:g}"
         print(f"driver memory from trial 200 to the end: {growth:+.0f} MB of {memory[-1]:.0f} ({asked})")
         started = time.monotonic()
-        page = report.write(summarise(spec, spec.folder()), spec.folder())
+        page = html.write(summarise(spec, spec.folder()), spec.folder())
         print(f"report: {time.monotonic() - started:.1f} s, {page.stat().st_size / 2**20:.1f} MB", flush=True)
         with mlflow_ui(results) as address:
             opened, empty = seconds_to_open(address, spec.name)

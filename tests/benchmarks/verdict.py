@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from study.effects import effect
-from study.permutation import holm, paired_p
-from study.published import published
-from study.verdict import Outcome, outcome_of
+from study.evidence.effects import effect
+from study.evidence.permutation import holm, paired_p
+from study.evidence.published import published
+from study.evidence.verdict import Outcome, outcome_of
 
 CURRICULA = ("genemask", "global", "cm-step", "cm-gems")  # published after 10,000 steps, of both models
 PAIRS = tuple(itertools.combinations(range(len(CURRICULA)), 2))

@@ -1,0 +1,1 @@
+"""What the rows of a study show: differences with intervals, controls, claims."""

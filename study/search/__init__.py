@@ -1,0 +1,1 @@
+"""What a study tries: Optuna's proposals, and who is stopped early."""

@@ -1,0 +1,1 @@
+"""MLflow, filled from the stored rows by a process of its own."""
