@@ -6,7 +6,7 @@ import pytest
 
 from study.progress import Reporter
 from study.tracking.address import without_secrets
-from study.tracking.tracker import address
+from study.tracking import address
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,11 @@ def _floor_sentences(summary: Summary) -> list[str]:
     for floor in sorted(floors, key=lambda line: line.curriculum):
         shared = sorted(best.by_task.keys() & floor.by_task.keys())
         below = [task for task in shared if best.by_task[task] <= floor.by_task[task]]
-        text = (
-            f"The best pretrained model (`{best.curriculum}`) is above `{floor.curriculum}`, which needs no pretraining"
+        above = f"{len(shared) - len(below)} of {len(shared)} task(s){_not_on(below)}"
+        said.append(
+            f"The pretrained model that dev scores choose (`{best.curriculum}`) is above `{floor.curriculum}`, "
+            f"which needs no pretraining, on {above}."
         )
-        said.append(f"{text}, on {len(shared) - len(below)} of {len(shared)} task(s)" + _not_on(below) + ".")
     return said
 
 
