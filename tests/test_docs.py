@@ -20,12 +20,15 @@ from pathlib import Path
 
 import pytest
 
+from study.report import __main__ as report
 from tests.studies import ROOT
 from trainers.prepare import __main__ as prepare
 
 DOCS = ROOT / "docs"
 TUTORIALS = sorted(path.stem for path in DOCS.glob("*.md") if path.stem != "README")
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLE = "chromosome_20"
+PLACES = "## Where everything is"
 NUMBER = r"[+-]?\d+\.\d+"
 NEAR = 0.25
 LIMIT_S = 500
@@ -162,6 +165,16 @@ def test_every_tutorial_is_in_the_index_and_every_link_leads_somewhere() -> None
             assert (DOCS / link).exists(), f"{path.name}: {link}"
     index = (DOCS / "README.md").read_text()
     assert sorted(re.findall(r"\]\((\w+)\.md\)", index)) == TUTORIALS
+
+
+def test_the_report_of_our_own_study_is_what_its_rows_give(tmp_path: Path) -> None:
+    shutil.copytree(DOCS / EXAMPLE, tmp_path / EXAMPLE)
+    shown = (DOCS / EXAMPLE / "report.md").read_text()
+    assert report.main([EXAMPLE, "--results", str(tmp_path), "--format", "md"]) == 0
+    again = (tmp_path / EXAMPLE / "report.md").read_text()
+    assert again.partition(PLACES)[0] == shown.partition(PLACES)[0]
+    assert PLACES in shown
+    assert (DOCS / EXAMPLE / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_numbers_may_differ_a_little_and_words_not() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from study.progress import Reporter
-from study.tracking.address import without_secrets
 from study.tracking import address
+from study.tracking.address import without_secrets
 
 
 @pytest.mark.parametrize(
