@@ -13,7 +13,7 @@ from scipy import stats
 from curricula import InputError
 from study.evidence.effects import Effect
 from study.evidence.pairing import Arm, paired
-from study.evidence.verdict import Outcome, by_group, by_task, outcome_of, verdicts
+from study.evidence.verdict import Outcome, by_group, by_task, out_of_reach, outcome_of, verdicts
 from tests.score_rows import of_paper, scored
 
 A, B, C = Arm("linear", 600), Arm("constant", 600), Arm("step", 600)
@@ -44,6 +44,23 @@ def test_a_comparison_by_hand() -> None:
         "`linear` at 600 steps against `constant` at 600 steps: +0.150 MCC, from too little to tell "
         "(3 task(s), 2 seed(s))."
     )
+
+
+def test_what_no_scores_could_have_shown_is_said() -> None:
+    """Of six tasks the least p is 2 in 2 ** 6 = 0.031, and 0.0625 for two comparisons; seven halve it."""
+
+    def told(tasks: int, comparisons: int) -> str | None:
+        scores = {f"tf/{number}": [0.5, 0.6] for number in range(tasks)}
+        rows = pd.concat([scored(one, 600, scores) for one in ("linear", "constant", "step")])
+        return out_of_reach(verdicts(rows, [(A, B), (C, B)][:comparisons]))
+
+    assert told(6, 1) is None
+    assert told(7, 2) is None
+    assert told(6, 2) == (
+        "However large, no difference could have been shown here: with 6 task(s), 2 seed(s) and 2 comparison(s) no "
+        "adjusted p comes down to 0.05; 7 tasks or 7 seeds would do."
+    )
+    assert out_of_reach([]) is None
 
 
 def test_seeds_that_are_still_needed() -> None:

@@ -1,5 +1,6 @@
 """Whether one curriculum is better than another: interval, p, sizes of the effect, and one word for all of it."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -124,6 +125,25 @@ def verdicts(rows: pd.DataFrame, comparisons: Sequence[tuple[Arm, Arm]], worth: 
     found = [_alone(rows, a, b, worth, collapsed) for a, b in comparisons]
     adjusted = holm([one.p for one in found])
     return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def out_of_reach(found: Sequence[Verdict]) -> str | None:
+    """Return in words that none of these could have been shown, whatever the scores; None where one could.
+
+    If all agreed on every task and seed, each p would be the least, and Holm's the least times their number.
+    """
+    if not found:
+        return None
+    largest = min(found, key=lambda one: least_p(one.effect.tasks, one.effect.seeds))
+    least = least_p(largest.effect.tasks, largest.effect.seeds)
+    if least * len(found) <= ALPHA:
+        return None
+    needed = 1 + math.ceil(math.log2(len(found) / ALPHA))
+    return (
+        f"However large, no difference could have been shown here: with {largest.effect.tasks} task(s), "
+        f"{largest.effect.seeds} seed(s) and {len(found)} comparison(s) no adjusted p comes down to {ALPHA}; "
+        f"{needed} tasks or {needed} seeds would do."
+    )
 
 
 def _in_words(comparisons: Iterable[tuple[Arm, Arm]]) -> str:

@@ -2,6 +2,7 @@
 
 from study.evidence.collapses import sentence as collapse_sentence
 from study.evidence.summary import Summary
+from study.evidence.verdict import out_of_reach
 from study.spec.evaluation import CONTROLS
 
 
@@ -32,6 +33,9 @@ def sentences(summary: Summary) -> list[str]:
     said += [claim.sentence for claim in summary.findings.claims] or [
         "No claim is made that one curriculum beats another: none but controls came to the longest budget."
     ]
+    hopeless = out_of_reach(summary.findings.verdicts)
+    if hopeless:
+        said.append(hopeless)
     said += [
         f"`{name}` has no score in full: the search, which goes by "
         f"{summary.spec.evaluation.fidelity_at(budget)} scores there, stopped it at {budget:,} steps."
