@@ -51,10 +51,8 @@ def rendered(template: str, **values: Any) -> str:
 
 def markdown(summary: Summary, folder: Path) -> str:
     """Return the report as Markdown, its claims first."""
-    spec, claims = summary.spec, summary.findings.claims
+    spec = summary.spec
     leaks = summary.provenance.leak_sentence()
-    claimed = [claim.sentence for claim in claims]
-    others = [sentence for sentence in sentences(summary) if sentence not in (*claimed, leaks)]
     tasks = ", ".join(task.name for task in spec.evaluation.tasks)
     metric = spec.evaluation.metric_in_words()
     parts = [
@@ -62,7 +60,7 @@ def markdown(summary: Summary, folder: Path) -> str:
         *([spec.about] if spec.about else []),
         *(["## Read with care", listed(summary.notes)] if summary.notes else []),
         "## What this study shows",
-        listed([*claimed, *others]),
+        listed(sentence for sentence in sentences(summary) if sentence != leaks),
         "## Score at each budget",
         f"Mean test {metric} ± SD over {tasks}: {scored_at(summary)}.",
         _scores(summary),

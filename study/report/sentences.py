@@ -17,8 +17,13 @@ def scored_at(summary: Summary) -> str:
 
 
 def sentences(summary: Summary) -> list[str]:
-    """Return what the study shows, in words; a curriculum is never said to help without its controls."""
-    said = []
+    """Return what the study shows, in words, the verdict first; none is said to help without its controls."""
+    said = [claim.sentence for claim in summary.findings.claims] or [
+        "No claim is made that one curriculum beats another: none but controls came to the longest budget."
+    ]
+    hopeless = out_of_reach(summary.findings.verdicts)
+    if hopeless:
+        said.append(hopeless)
     best = summary.best
     metric = summary.spec.evaluation.metric_in_words()
     if best is not None and best.loss:
@@ -30,12 +35,6 @@ def sentences(summary: Summary) -> list[str]:
         said.append(text + ".")
     said += [verdict.sentence(metric) for verdict in summary.findings.initial]
     said += _floor_sentences(summary)
-    said += [claim.sentence for claim in summary.findings.claims] or [
-        "No claim is made that one curriculum beats another: none but controls came to the longest budget."
-    ]
-    hopeless = out_of_reach(summary.findings.verdicts)
-    if hopeless:
-        said.append(hopeless)
     said += [
         f"`{name}` has no score in full: the search, which goes by "
         f"{summary.spec.evaluation.fidelity_at(budget)} scores there, stopped it at {budget:,} steps."
