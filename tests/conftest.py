@@ -25,6 +25,7 @@ torch.set_num_threads(1)
 CONTRACT = "test_curricula_contract.py"
 _ONE_STUDY = (  # with the rest: both workers end at about one time
     "test_study_data.py",
+    "test_study_drained.py",
     "test_study_elastic.py",
     "test_study_mlflow_servers.py",
 )
