@@ -23,7 +23,7 @@ def write(summary: Summary, folder: Path, drawn: Mapping[str, Any] | None = None
     Args:
         summary: What it shows.
         folder: Where to.
-        drawn: As `pictures.pictures` draws them; none: they are drawn.
+        drawn: As `figures.pictures.pictures` draws them; none: they are drawn.
     """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
