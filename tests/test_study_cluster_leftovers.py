@@ -1,5 +1,6 @@
 """A group whose maker died while it was starting gives its room back; one in which somebody lives keeps it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,12 @@ class Maker:
 @pytest.fixture
 def small_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    before = set(os.environ)
     with connection.connected(ClusterSpec(workers=1)):
         yield
+    added = os.environ.keys() - before  # some are Ray's own
+    # the next study of this process may be on another cluster
+    assert not [name for name in added if name.startswith(("RAY_TRAIN_", "TUNE_", "GLOO_", "NCCL_"))]
 
 
 def test_what_nobody_lives_in_at_two_looks_is_given_back(small_cluster: None, tmp_path: Path) -> None:

@@ -213,10 +213,29 @@ def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator
     """
     is_local = "RAY_ADDRESS" not in os.environ
     environment = _ENVIRONMENT | (_ELASTIC if spec.is_elastic else {})
-    for name, value in (environment | ({**_loopback(), **_ALONE} if is_local else {})).items():
-        os.environ.setdefault(name, value)
     if is_local:
         trials_at_once(spec, capacity())  # before anything is started
+    own = {**_loopback(), **_ALONE} if is_local else {}
+    with _defaults(environment | own), _cluster(is_local, environment):
+        if not is_local:
+            wait_for_nodes(spec, nodes_kept_by(_bootstrap()), say)
+        yield trials_at_once(spec, capacity())
+
+
+@contextmanager
+def _defaults(environment: dict[str, str]) -> Iterator[None]:
+    """Set what the environment does not say, for the length of a study: another one may be on a cluster."""
+    added = environment.keys() - os.environ.keys()
+    os.environ |= {name: environment[name] for name in added}
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _cluster(is_local: bool, environment: dict[str, str]) -> Iterator[None]:
     import ray
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -232,8 +251,6 @@ def connected(spec: ClusterSpec, say: Callable[[str], None] = print) -> Iterator
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # Ray puts its own there, which dumps a stack
-        if not is_local:
-            wait_for_nodes(spec, nodes_kept_by(_bootstrap()), say)
-        yield trials_at_once(spec, capacity())
+        yield
     finally:
         ray.shutdown()
