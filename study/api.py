@@ -173,9 +173,9 @@ class Plots:
 
     def scores(self) -> Any:
         """Draw the test score at each budget with its seeds; from three on, bars and bands are 95 % intervals."""
-        from study.figures import curves
+        from study.figures import scores
 
-        return curves.scores(self.summary)
+        return scores.scores(self.summary)
 
     def losses(self) -> Any:
         """Draw the validation loss at each budget."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.store import PRETRAINING, Store
-from trainers.files import replacing
+from trainers.files import written
 
 if TYPE_CHECKING:
     from study.evidence.summary import Summary
@@ -80,5 +80,4 @@ def _export(place: Path, target: Path, model: BestModel) -> None:
     pretrained = open_checkpoint(place)
     shutil.rmtree(target, ignore_errors=True)
     export(pretrained, target, card_of_checkpoint(place, pretrained))
-    with replacing(target / _CARD) as temporary:
-        temporary.write_text(json.dumps(asdict(model), indent=1))
+    written(target / _CARD, json.dumps(asdict(model), indent=1))

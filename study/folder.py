@@ -9,7 +9,7 @@ import yaml
 from curricula import InputError
 from study.spec.files import parse
 from study.spec.study import StudySpec
-from trainers.files import replacing
+from trainers.files import written
 
 _SPEC, _ID = "spec.yaml", "study_id"
 
@@ -35,8 +35,7 @@ def create_folder(spec: StudySpec) -> StudySpec:
             raise InputError(f"the results folder {folder.parent} cannot be written: {error.strerror}") from error
         try:
             (folder / _ID).write_text(uuid.uuid4().hex)
-            with replacing(folder / _SPEC) as temporary:
-                temporary.write_text(yaml.safe_dump(numbered.model_dump(mode="json"), sort_keys=False))
+            written(folder / _SPEC, yaml.safe_dump(numbered.model_dump(mode="json"), sort_keys=False))
         except OSError as error:
             shutil.rmtree(folder)
             raise InputError(f"the results folder {folder.parent} cannot be written: {error.strerror}") from error

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from curricula import InputError
+from study.evidence.verdict import in_reach, most_comparisons
 from study.runs import Run, baselines, controls, default_run, repetitions
 from study.spec.study import CONTROL, StudySpec
 from study.tasks import applies
@@ -211,11 +212,21 @@ def show(spec: StudySpec, tasks: Sequence[EvaluationTask], device: Device | None
     console.print("controls: random initialisation, `constant` and what else `grid` names, under every seed.")
     if spec.search.trials:
         console.print("search: of the trials at a budget one in `search.reduction_factor` goes on; at most: all do.")
+    console.print(_verdict(spec))
     console.print("Scores: fine-tunings and probes, as if none were known already. Nothing was started.")
     if device is None:
         console.print("For hours and money name the device of a worker, such as --device H100.")
     else:
         console.print(f"Hours: one {device.name}, {device.mfu:.0%} of its {device.peak / 1e12:,.3g} TFLOP/s (--mfu).")
+
+
+def _verdict(spec: StudySpec) -> str:
+    """Say what the report will be able to show: how many comparisons there are is known from the scores alone."""
+    tasks, seeds = len(spec.evaluation.tasks), max(spec.seeds, spec.replication.most_seeds or 0)
+    most, of = most_comparisons(tasks, seeds), f"{tasks} task(s) and {seeds} seed(s)"
+    if not most:
+        return f"Verdict: of {of} no difference can be shown, however large; for a single one {in_reach(1)}."
+    return f"Verdict: of {of} a difference can be shown where at most {most} comparison(s) are made."
 
 
 def _numbers(part: Part, device: Device | None, spec: StudySpec) -> dict[str, str]:

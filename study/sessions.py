@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trainers.files import read_json, replacing
+from trainers.files import read_json, written
 
 _FOLDER = "sessions"
 _EVERY_S = 5.0  # a kill loses so much of the count
@@ -47,8 +47,8 @@ def recorded(folder: Path, workers: Callable[[], int]) -> Iterator[None]:
 
     def write() -> None:
         held.count()
-        with suppress(OSError), replacing(file) as temporary:  # a full disk is for the study itself to find
-            temporary.write_text(json.dumps({"seconds": held.seconds, "workers": held.mean}))
+        with suppress(OSError):  # a full disk is for the study itself to find
+            written(file, json.dumps({"seconds": held.seconds, "workers": held.mean}))
 
     def go_on() -> None:
         while not over.wait(_EVERY_S):

@@ -13,7 +13,6 @@ from study.evidence.pairing import Arm
 from study.evidence.summary import sum_up
 from study.evidence.time_to_target import Target
 from study.evidence.verdict import verdicts
-from study.figures import curves
 from study.figures.pictures import pictures
 from study.provenance import Provenance
 from study.spec.study import RANDOM_INIT
@@ -127,7 +126,7 @@ def test_what_shares_no_task_with_the_target_is_left_out(study: Study) -> None:
 
 @pytest.mark.parametrize("name", ["scores", "losses", "schedules", "time"])
 def test_pictures_are_those_of_the_report(study: Study, name: str) -> None:
-    assert getattr(study.plot, name)().to_json() == getattr(curves, name)(study.summary).to_json()
+    assert getattr(study.plot, name)().to_json() == pictures(study.summary)[name].to_json()
 
 
 def test_ranks_and_profiles_are_drawn_where_there_are_two_tasks(study: Study) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from study import outcome
 from study.evidence.summary import Summary, _scored, summarise
-from study.figures import curves
+from study.figures import curves, scores
 from study.report import html, tables
 from study.report.sentences import scored_at, sentences
 from study.spec.files import parse
@@ -61,7 +61,7 @@ def test_that_tasks_lie_apart_is_no_spread_and_intervals_are_over_seeds() -> Non
 def test_a_picture_has_every_seed_and_the_interval_of_three(spec: StudySpec, tmp_path: Path) -> None:
     third = ("constant-2", "constant", 2, 6, (0.5, 0.50), (0.5, 0.70), (0.5, 0.60))
     fill(tmp_path, [*TABLE, third])
-    each, curve = curves.scores(summarise(spec, tmp_path)).data[:2]
+    each, curve = scores.scores(summarise(spec, tmp_path)).data[:2]
     assert (each.x, each.y) == (
         (6, 6, 6),
         pytest.approx((1.6 / 3, 2.2 / 3, 0.6)),
@@ -184,7 +184,7 @@ def test_budgets_that_lie_far_apart_are_on_a_logarithmic_axis(
     """From 20 times the first one on, 2 steps; what is not pretrained is drawn from where the axis begins."""
     fill(tmp_path, TABLE)
     pretraining = spec.pretraining.model_copy(update={"budgets": [2, 6, longest]})
-    figure = curves.scores(summarise(spec.model_copy(update={"pretraining": pretraining}), tmp_path))
+    figure = scores.scores(summarise(spec.model_copy(update={"pretraining": pretraining}), tmp_path))
     assert figure.layout.xaxis.type == kind
     assert figure.layout.xaxis.tickvals == ((0,) if kind == "linear" else ()) + (2, 6, longest)
     (level,) = [trace for trace in figure.data if trace.name == "random_init"]
@@ -195,7 +195,7 @@ def test_table_figures_and_report_hold_every_curriculum(summary: Summary, tmp_pa
     assert outcome.table(summary).row_count == 3
     assert {trace.name for trace in curves.losses(summary).data} == {"constant", "linear"}
     assert {trace.name for trace in curves.schedules(summary).data} == {"constant", "linear"}
-    assert [trace.name for trace in curves.scores(summary).data if trace.name] == [
+    assert [trace.name for trace in scores.scores(summary).data if trace.name] == [
         "constant",
         "linear",
         "random_init",
@@ -241,7 +241,7 @@ def test_what_needs_no_pretraining_is_a_line_of_its_own_and_never_the_best(spec:
         f"{best} `kmer_counts`, which needs no pretraining, on 0 of 1 task(s); "
         "it has learnt nothing that counts on promoters_ecoli." in said
     )
-    names = [trace.name for trace in curves.scores(summary).data if trace.name]
+    names = [trace.name for trace in scores.scores(summary).data if trace.name]
     assert names[-3:] == ["kmer_counts", "cnn", "random_init"]
     assert tables.by_task(summary)["promoters_ecoli"] == ["0.633", "0.100", "0.650", "0.100", "0.217"]
     assert "task by task" in html.write(summary, tmp_path).read_text().lower()

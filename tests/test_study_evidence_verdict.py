@@ -13,7 +13,16 @@ from scipy import stats
 from curricula import InputError
 from study.evidence.effects import Effect
 from study.evidence.pairing import Arm, paired
-from study.evidence.verdict import Outcome, by_group, by_task, out_of_reach, outcome_of, verdicts
+from study.evidence.verdict import (
+    Outcome,
+    by_group,
+    by_task,
+    in_reach,
+    most_comparisons,
+    out_of_reach,
+    outcome_of,
+    verdicts,
+)
 from tests.score_rows import of_paper, scored
 
 A, B, C = Arm("linear", 600), Arm("constant", 600), Arm("step", 600)
@@ -61,6 +70,14 @@ def test_what_no_scores_could_have_shown_is_said() -> None:
         "adjusted p comes down to 0.05; 7 tasks or 7 seeds would do."
     )
     assert out_of_reach([]) is None
+
+
+def test_how_many_comparisons_can_be_made() -> None:
+    """The least p is 2 in 2 ** tasks, and never below 1 in 10,000: 0.05 is 500 times that."""
+    assert [most_comparisons(tasks, 2) for tasks in (5, 6, 10, 11, 40)] == [0, 1, 25, 51, 500]
+    assert in_reach(1) == "6 tasks or 6 seeds would do"
+    assert in_reach(500) == "15 tasks or 15 seeds would do"
+    assert in_reach(501) == "no number of them would do: at most 500 comparisons can be made"
 
 
 def test_seeds_that_are_still_needed() -> None:

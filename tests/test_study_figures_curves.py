@@ -9,7 +9,7 @@ import pytest
 
 from curricula import Evaluation, registry
 from study.figures import curves
-from study.figures.curves import COLOURS, style_of
+from study.figures.style import COLOURS, style_of
 from study.schedule import Schedule, switches
 from study.spec.study import StudySpec
 from tests.trials import spec_of, summed, trial

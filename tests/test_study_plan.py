@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from curricula import InputError
 from study import plan, run, tasks
@@ -110,6 +111,33 @@ def test_a_dry_run_prints_what_it_takes_and_makes_nothing(tmp_path: Path, capsys
     for word in ("controls", "search", "at most", "worker-hours", "money", "Nothing was started"):
         assert word in printed
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "seeds", "said"),
+    [
+        (4, 3, "no difference can be shown, however large; for a single one 6 tasks or 6 seeds would do."),
+        (6, 3, "a difference can be shown where at most 1 comparison(s) are made."),  # 2 in 2 ** 6 patterns of signs
+        (3, 10, "a difference can be shown where at most 25 comparison(s) are made."),
+    ],
+)
+def test_a_dry_run_says_what_the_report_will_be_able_to_show(
+    tasks: int, seeds: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (entry,) = MINI["evaluation"]["tasks"]
+    named = [{**entry, "name": f"task_{number}", **_files(tmp_path)} for number in range(tasks)]
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**MINI, "seeds": seeds, "evaluation": {"tasks": named}}))
+    assert run.main([str(tmp_path / "spec.yaml"), "--dry-run"]) == 0
+    assert f"Verdict: of {tasks} task(s) and {seeds} seed(s) {said}" in capsys.readouterr().out
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Return the files of a task of one's own."""
+    letters = str.maketrans("01", "AC")
+    lines = [f"{number:020b}".translate(letters) + f",{number % 2}" for number in range(40)]
+    for split in ("train", "test"):
+        (folder / f"{split}.csv").write_text("\n".join(["sequence,label", *lines]))
+    return {split: f"{folder}/{split}.csv" for split in ("train", "test")}
 
 
 def test_a_dry_run_before_the_data_are_there_goes_by_published_sizes(

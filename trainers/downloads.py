@@ -24,7 +24,7 @@ import requests
 
 from curricula import InputError
 from curricula.errors import one_line
-from trainers.files import replacing
+from trainers.files import written
 
 ATTEMPTS = 5  # without progress
 BACKOFF_SECONDS = 1.0  # before the second attempt; doubles with each, up to the longest
@@ -147,8 +147,7 @@ def _go_on(url: str, file: BinaryIO, notes: Path, on_progress: OnProgress | None
                 file.truncate(0)
                 raise _TryAgainError("the server sent another part than the one asked for")
             file.truncate(0)
-            with replacing(notes) as temporary:
-                temporary.write_text(json.dumps(asdict(version)))
+            written(notes, json.dumps(asdict(version)))
         file.seek(have)
         for block in response.iter_content(BLOCK_BYTES):
             file.write(block)

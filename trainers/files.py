@@ -35,6 +35,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def written(path: Path, text: str) -> Path:
+    """Write a text in UTF-8, whole or not at all; return its path."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
+    return path
+
+
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds.
 
@@ -61,10 +68,3 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def written(path: Path, text: str) -> Path:
-    """Write a text whole or not at all; return its path."""
-    with replacing(path) as temporary:
-        temporary.write_text(text)
-    return path

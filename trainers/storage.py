@@ -20,7 +20,7 @@ import filelock
 
 from curricula import InputError
 from trainers import stores
-from trainers.files import replacing
+from trainers.files import written
 
 CACHE_VARIABLE = "CURRICULUM_STUDY_CACHE"
 SUMS = "SHA256SUMS"
@@ -122,8 +122,8 @@ def _fill(place: stores.Place, items: list[stores.Item], entry: Path, target: Pa
     if _key(place.location, stores.listing(place)) != entry.name:
         raise InputError(f"objects must stay as they are while they are copied, but `{place.location}` changed; repeat")
     manifest = {"location": place.location, "sha256": found}
-    with _writing(entry), replacing(entry / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(manifest, indent=1) + "\n")
+    with _writing(entry):
+        written(entry / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 
 def _verified(place: stores.Place, item: stores.Item, copy: Path, expected: str | None) -> str:

@@ -28,7 +28,7 @@ import psutil
 from study.cluster import connection
 from study.cluster.heart import HEARTS
 from study.spec.study import ClusterSpec
-from trainers.files import replacing
+from trainers.files import written
 
 SCOUT = "scout of "  # begins the names of such placement groups; the desk of their group follows
 _LOOK_S, _SETTLE_S = 1.0, 5.0
@@ -67,8 +67,7 @@ class Room:
         self._lock = threading.RLock()  # `take` and `look` are of two threads
         self._known_nodes: set[str] = set()
         self.lost_nodes()
-        with replacing(self._sign) as temporary:
-            temporary.write_text(json.dumps([time.time(), os.getpid(), psutil.Process().create_time()]))
+        written(self._sign, json.dumps([time.time(), os.getpid(), psutil.Process().create_time()]))
         self.call = desk / "leave"  # is there where the group at work is to leave
 
     def take(self, anew: bool) -> int:

@@ -127,6 +127,19 @@ def verdicts(rows: pd.DataFrame, comparisons: Sequence[tuple[Arm, Arm]], worth: 
     return [replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True)]
 
 
+def most_comparisons(tasks: int, seeds: int) -> int:
+    """Return of how many comparisons one could still be shown, if all scores agreed on it: Holm takes p times them."""
+    return math.floor(ALPHA / least_p(tasks, seeds) + 1e-9)
+
+
+def in_reach(comparisons: int) -> str:
+    """Return in words how many tasks or seeds would do for so many comparisons."""
+    needed = 1 + math.ceil(math.log2(comparisons / ALPHA))
+    if most_comparisons(needed, 1) < comparisons:
+        return f"no number of them would do: at most {most_comparisons(needed, 1)} comparisons can be made"
+    return f"{needed} tasks or {needed} seeds would do"
+
+
 def out_of_reach(found: Sequence[Verdict]) -> str | None:
     """Return in words that none of these could have been shown, whatever the scores; None where one could.
 
@@ -135,14 +148,12 @@ def out_of_reach(found: Sequence[Verdict]) -> str | None:
     if not found:
         return None
     largest = min(found, key=lambda one: least_p(one.effect.tasks, one.effect.seeds))
-    least = least_p(largest.effect.tasks, largest.effect.seeds)
-    if least * len(found) <= ALPHA:
+    if len(found) <= most_comparisons(largest.effect.tasks, largest.effect.seeds):
         return None
-    needed = 1 + math.ceil(math.log2(len(found) / ALPHA))
     return (
         f"However large, no difference could have been shown here: with {largest.effect.tasks} task(s), "
         f"{largest.effect.seeds} seed(s) and {len(found)} comparison(s) no adjusted p comes down to {ALPHA}; "
-        f"{needed} tasks or {needed} seeds would do."
+        f"{in_reach(len(found))}."
     )
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from study import tasks
 from study.evidence.summary import Summary
 from study.evidence.time_to_target import COSTS
-from study.figures.curves import DASHES, LAYOUT, style_numbers, style_of
+from study.figures.style import DASHES, LAYOUT, style_numbers, style_of
 from study.figures.ticks import round_numbers, short
 from study.search.fronts import fronts_of
 from study.store import PRETRAINING

@@ -1,8 +1,7 @@
-"""The pictures of a report, as plotly figures."""
+"""Pictures over the steps of a training, and of its time: losses, schedules as they ran, where the seconds went."""
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -10,116 +9,9 @@ from plotly.subplots import make_subplots
 from curricula import Evaluation, Strategy
 from study.costs import REST
 from study.evidence.summary import CurriculumLine, Summary
+from study.figures.style import COLOURS, LAYOUT, style_numbers, style_of
 from study.schedule import Schedule, even_steps, rate, switches
 from trainers.pretraining.checkpoint import evaluations
-
-# Okabe and Ito's palette: told apart with every kind of colour vision; dashes tell lines apart in grey
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
-MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
-_FAR_APART = 20  # times the first budget: from there on the others would lie on top of each other at the left
-LAYOUT: dict[str, Any] = {
-    "template": "plotly_white",
-    "font": {"family": "system-ui, sans-serif", "size": 14},
-    "margin": {"l": 60, "r": 44, "t": 20, "b": 50},
-    "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},  # beside the picture: above it is the legend
-    "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    "height": 420,
-}
-
-
-def style_numbers(summary: Summary) -> dict[str, int]:
-    """Return the number of each curriculum's style, the same in every picture."""
-    return {name: number for number, name in enumerate(sorted(summary.spec.curricula))}
-
-
-def style_of(number: int) -> dict[str, dict[str, object]]:
-    """Return colour, dashes and marker."""
-    colour = number % len(COLOURS)
-    shape = (number + number // len(COLOURS)) % len(COLOURS)  # the eighth has the first one's colour, another shape
-    return {
-        "line": {"color": COLOURS[colour], "dash": DASHES[shape], "width": 2.5},
-        "marker": {"symbol": MARKERS[shape], "size": 9},
-    }
-
-
-def scores(summary: Summary) -> go.Figure:
-    """Draw the test score at each step budget, and small the single seeds.
-
-    Bars and grey bands are 95 % intervals over seeds, from three seeds on.
-    """
-    figure = go.Figure()
-    styles = style_numbers(summary)
-    budgets = summary.spec.pretraining.budgets
-    is_log = max(budgets) > _FAR_APART * min(budgets)
-    start = min(budgets) if is_log else 0
-    flat = 0
-    for line in summary.lines:
-        if not line.is_pretrained:
-            figure.add_traces(_level(line, start, max(budgets), flat))
-            flat += 1
-            continue
-        figure.add_traces(_curve(line, style_of(styles[line.curriculum])))
-    metric = summary.spec.evaluation.metric_in_words()
-    height = LAYOUT["height"] + 20 * max(0, len(summary.lines) - 5)  # on a phone each has a line of the legend
-    figure.update_layout(**{**LAYOUT, "height": height}, xaxis_title="pretraining steps", yaxis_title=f"test {metric}")
-    ticks = [*([] if is_log else [0]), *budgets]
-    figure.update_xaxes(
-        type="log" if is_log else "linear", tickvals=ticks, ticktext=[f"{budget:,}" for budget in ticks]
-    )
-    return figure
-
-
-def _curve(line: CurriculumLine, style: dict[str, dict[str, object]]) -> list[go.Scatter]:
-    """Draw the scores of one curriculum, and its seeds below them."""
-    widths = [score.half_width or 0.0 for score in line.at.values()]
-    seeds = [(budget, value) for budget, score in line.at.items() for value in score.by_seed if len(score.by_seed) > 1]
-    each = go.Scatter(
-        x=[budget for budget, _ in seeds],
-        y=[value for _, value in seeds],
-        mode="markers",
-        marker={**style["marker"], "size": 5, "opacity": 0.45, "color": style["line"]["color"]},
-        legendgroup=line.curriculum,
-        showlegend=False,
-        hoverinfo="y",
-    )
-    curve = go.Scatter(
-        x=list(line.at),
-        y=[score.mean for score in line.at.values()],
-        error_y={"type": "data", "array": widths, "thickness": 1, "visible": any(widths)},
-        name=line.curriculum,
-        legendgroup=line.curriculum,
-        mode="lines+markers",
-        **style,
-    )
-    return [each, curve]
-
-
-def _level(line: CurriculumLine, start: int, longest: int, number: int) -> list[go.Scatter]:
-    """Draw what no pretraining of this study changes."""
-    score, grey = line.at[0], ("#333", "#777", "#555", "#999")[number % 4]
-    low, high = score.mean - (score.half_width or 0.0), score.mean + (score.half_width or 0.0)
-    band = go.Scatter(
-        x=[start, longest, longest, start],
-        y=[low, low, high, high],
-        fill="toself",
-        fillcolor=grey,
-        opacity=0.08,
-        line={"width": 0},
-        legendgroup=line.curriculum,
-        hoverinfo="skip",
-        showlegend=False,
-        mode="lines",
-    )
-    level = go.Scatter(
-        x=[start, longest],
-        y=[score.mean] * 2,
-        name=line.curriculum,
-        legendgroup=line.curriculum,
-        mode="lines",
-        line={"color": grey, "dash": DASHES[1 + number % (len(DASHES) - 2)], "width": 1.5},
-    )
-    return [band, level]
 
 
 def losses(summary: Summary) -> go.Figure:

@@ -6,14 +6,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from study.evidence.summary import Summary
-from study.figures import cost, curves, ranking, searches, task_map
+from study.figures import cost, curves, ranking, scores, searches, task_map
 from trainers.files import written
 
 FOLDER = "figures"
 SEARCH = "search"
 SEARCH_OF = "search of "  # before the name of a curriculum
 _ALWAYS: dict[str, Callable[[Summary], go.Figure]] = {
-    "scores": curves.scores,
+    "scores": scores.scores,
     "schedules": curves.schedules,
     "losses": curves.losses,
     "time": curves.time,

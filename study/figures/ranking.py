@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from study.evidence.ranks import Ranks
 from study.evidence.summary import Summary
-from study.figures.curves import COLOURS, LAYOUT, style_numbers, style_of
+from study.figures.style import COLOURS, LAYOUT, style_numbers, style_of
 
 
 def ranks_and_profiles(summary: Summary) -> dict[str, go.Figure]:

@@ -13,9 +13,9 @@ from plotly.subplots import make_subplots
 
 from curricula import Choice, Domain, Range
 from study.evidence.summary import Summary
-from study.figures.curves import COLOURS, LAYOUT
 from study.figures.importances import importances
 from study.figures.searched import column, complete, domains, shared_domains, trials, widened
+from study.figures.style import COLOURS, LAYOUT
 from study.figures.ticks import round_numbers, short
 
 FEWEST = 3  # trials, for a picture of them

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from study.evidence.published import group_of
 from study.evidence.summary import Summary
-from study.figures.curves import LAYOUT
+from study.figures.style import LAYOUT
 from study.spec.evaluation import FULL
 from study.spec.study import CONTROL
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from curricula import Strategy
-from study.figures.curves import COLOURS
+from study.figures.style import COLOURS
 from study.preview.lines import Line, Preview
 from study.schedule import even_steps, label, rate, shares
 

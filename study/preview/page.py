@@ -23,7 +23,7 @@ from study.preview.text import (
     table_rows,
     trigger_lines,
 )
-from trainers.files import replacing
+from trainers.files import written
 
 _CLASSES = {HIDDEN: "hidden", READABLE: "readable"}
 
@@ -56,8 +56,7 @@ def write(preview: Preview, page: Path) -> None:
         examples=[_examples(preview, line) for line in preview.lines],
         plotly_js=Markup(get_plotlyjs()),
     )
-    with replacing(page) as temporary:
-        temporary.write_text(html, "utf-8")
+    written(page, html)
 
 
 def _row(preview: Preview, line: Line, group: Any) -> dict[str, Any]:

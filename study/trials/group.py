@@ -31,7 +31,7 @@ from study.cluster.room import Room
 from study.runs import Run
 from study.spec.study import StudySpec
 from study.trials.messages import leave_notice
-from trainers.files import replacing
+from trainers.files import written
 
 if TYPE_CHECKING:
     from trainers.workers import Workers
@@ -79,8 +79,7 @@ class Group:
             Exception: whatever ended the group, after as many restarts as the spec allows.
         """
         number, self._requests = self._requests, self._requests + 1
-        with replacing(self._desk / f"request-{number}.json") as temporary:
-            temporary.write_text(json.dumps(run.to_dict()))
+        written(self._desk / f"request-{number}.json", json.dumps(run.to_dict()))
         seen: set[Path] = set()
         while True:
             is_over = (self._desk / f"done-{number}").exists() or not self.is_alive  # looked at before the reports
@@ -194,8 +193,7 @@ def serve(desk: Path, workers: "Workers", work: Callable[[Run, Report], None]) -
 
         def report(result: dict[str, Any], request: int = number) -> None:
             if workers.rank == 0:
-                with replacing(desk / f"report-{request}-{result['budget']:08d}.json") as temporary:
-                    temporary.write_text(json.dumps(result))
+                written(desk / f"report-{request}-{result['budget']:08d}.json", json.dumps(result))
 
         work(run, report)
         workers.barrier()

@@ -16,7 +16,7 @@ from study.spec.study import StudySpec
 from study.tracking.tracker import Tracker
 from study.trials.messages import FULL as DISK_FULL
 from study.trials.messages import GO_ON, IN_WORDS, STOP, decision_path
-from trainers.files import replacing
+from trainers.files import written
 
 _LOOK_S = 5.0
 
@@ -50,8 +50,7 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Remember what the run is, so that it can be repeated with another seed."""
         run = run_of(trial.config, self._spec)
-        with replacing(self._folder / "runs" / run.key / "run.json") as temporary:
-            temporary.write_text(json.dumps(run.to_dict()))
+        written(self._folder / "runs" / run.key / "run.json", json.dumps(run.to_dict()))
         self._reporter.reached(run.key, 0)
         chosen = self._spec.chosen(run.curriculum, run.parameters())
         parameters = ", ".join(f"{name}={in_words(value)}" for name, value in chosen.items())
@@ -74,8 +73,7 @@ class StudyCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types fo
         self._reporter.reached(key, budget)
         self._reporter.say(f"{key} at {budget} steps: {result[IN_WORDS]}{_group(result)}")
         self._tracker.log_run(key)
-        with replacing(decision_path(self._folder, key, budget)) as temporary:
-            temporary.write_text(STOP if result.get("done") else GO_ON)
+        written(decision_path(self._folder, key, budget), STOP if result.get("done") else GO_ON)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Note that a trial ended by itself or was stopped by ASHA."""

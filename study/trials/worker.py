@@ -22,7 +22,7 @@ from study.trials.measures import measures
 from study.trials.messages import GO_ON, IN_WORDS, decision_path
 from study.trials.scorer import Place, Scorer
 from trainers import data
-from trainers.files import replacing
+from trainers.files import written
 from trainers.models.pretrained import Pretrained
 from trainers.pretraining.clock import forget_peak_memory
 from trainers.pretraining.compute import autocast_type
@@ -145,8 +145,7 @@ class _Worker:
     def diverged(self, reason: str) -> None:
         """Record that this run has no score at its next budgets, and report the worst to the search."""
         if self._workers.rank == 0:
-            with replacing(self._folder / "runs" / self._run.key / "failure.json") as temporary:
-                temporary.write_text(json.dumps({"reason": reason}))
+            written(self._folder / "runs" / self._run.key / "failure.json", json.dumps({"reason": reason}))
         longest = max(self._run.budgets(self._spec))
         self._report(
             {

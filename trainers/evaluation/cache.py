@@ -10,7 +10,7 @@ import torch
 from curricula import InputError
 from trainers.evaluation.metrics import TaskScores
 from trainers.evaluation.protocol import Protocol
-from trainers.files import replacing
+from trainers.files import written
 from trainers.models.parts import encoder_of
 from trainers.models.pretrained import Pretrained
 from trainers.tasks import fingerprints
@@ -51,8 +51,7 @@ class ScoreCache:
         """
         path = self._path(key)
         try:
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps({**asdict(score.scores), "seconds": score.seconds}))
+            written(path, json.dumps({**asdict(score.scores), "seconds": score.seconds}))
         except OSError as error:
             raise InputError(f"the folder of scores {self._folder} cannot be written: {error.strerror}") from error
 

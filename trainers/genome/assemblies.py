@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from curricula import InputError
 from curricula.errors import nearest
 from trainers import downloads
-from trainers.files import replacing
+from trainers.files import written
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,7 @@ def fetch(name: str, folder: Path, mirror: str | None = None, on_progress: downl
         except InputError as error:
             raise InputError(f"{error} (FILE is {sums})") from error
         _listed(content, assembly.file, listing)
-        with replacing(sums) as temporary:
-            temporary.write_text(content)
+        written(sums, content)
     md5 = _listed(sums.read_text(errors="replace"), assembly.file, str(sums))
     return downloads.fetch(url, path, checksum=("md5", md5), on_progress=on_progress)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainers import storage
-from trainers.files import replacing
+from trainers.files import written
 from trainers.genome.leaks import SHORTEST, Leaks, find_leaks
 from trainers.genome.split import Split
 from trainers.tasks.folder import tasks_under
@@ -52,8 +52,7 @@ def run(options: argparse.Namespace) -> None:
     leaks = find_leaks(corpus, training, tests_of(tasks))
     Console().print(table(leaks))
     if options.out is not None:
-        with replacing(options.out) as temporary:
-            temporary.write_text(json.dumps({"corpus": corpus.card, "leaks": leaks.card(excluded=False)}, indent=1))
+        written(options.out, json.dumps({"corpus": corpus.card, "leaks": leaks.card(excluded=False)}, indent=1))
         print(options.out)
 
 

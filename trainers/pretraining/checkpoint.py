@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from curricula import Evaluation, InputError
-from trainers.files import replacing
+from trainers.files import replacing, written
 
 _NAME = re.compile(r"step-(\d{8})")
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -115,10 +115,8 @@ class Writer:
                 with replacing(folder / name) as temporary:
                     save_file(tensors, temporary)
             for name, text in self._texts.items():
-                with replacing(folder / name) as temporary:
-                    temporary.write_text(text)
-            with replacing(folder / STATE) as temporary:
-                temporary.write_text(json.dumps(asdict(state)))
+                written(folder / name, text)
+            written(folder / STATE, json.dumps(asdict(state)))
             prune(root, keep, self._keep_last)
         except BaseException as error:  # raised by the next call, in the thread that can do something about it
             self._error = error

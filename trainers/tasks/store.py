@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curricula import InputError
-from trainers.files import replacing, sha256_of
+from trainers.files import replacing, sha256_of, written
 from trainers.tasks import fingerprints
 from trainers.tasks.facts import facts
 from trainers.tasks.task import SPLITS, EvaluationTask
@@ -45,8 +45,7 @@ def write(task: EvaluationTask, folder: Path, origin: Mapping[str, Any]) -> dict
         "rows_sha256": {split: fingerprints.sha256(task.splits[split]) for split in SPLITS},
         "files_sha256": files,
     }
-    with replacing(folder / _CARD) as temporary:
-        temporary.write_text(json.dumps(card, indent=1) + "\n")
+    written(folder / _CARD, json.dumps(card, indent=1) + "\n")
     return card
 
 
@@ -81,8 +80,7 @@ def pin(out: Path, repo: str, commit: str) -> None:
     known = pinned(out)
     if known.get(repo) == commit:
         return
-    with replacing(out / _SOURCE) as temporary:
-        temporary.write_text(json.dumps({**known, repo: commit}, indent=1) + "\n")
+    written(out / _SOURCE, json.dumps({**known, repo: commit}, indent=1) + "\n")
 
 
 def locate(name: str, folder_names: Iterable[str], paths: Iterable[str]) -> str | None:

@@ -17,7 +17,7 @@ from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 
 from curricula import InputError
-from trainers.files import replacing
+from trainers.files import written
 from trainers.genome import bases
 from trainers.tokens.kinds import BPE_VOCABULARY, Kind, most_tokens
 from trainers.tokens.sequences import codes_of, framed, in_rows
@@ -90,8 +90,7 @@ class BpeTokenizer:
 
     def save(self, path: Path) -> None:
         """Write the tokenizer.json, whole or not at all."""
-        with replacing(path) as temporary:
-            temporary.write_text(self.text, "utf-8")
+        written(path, self.text)
 
     @cached_property
     def _library(self) -> tokenizers.Tokenizer:
