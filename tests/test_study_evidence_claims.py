@@ -108,6 +108,15 @@ def test_without_a_lead_over_the_plainest_nothing_is_supported(as_good: str) -> 
     )
 
 
+def test_a_floor_that_is_above_it_is_said_to_be() -> None:
+    found = claim({**ALL, "cnn": 0.9, "constant": 0.6})
+    assert found.supports is Support.NOTHING
+    assert found.sentence.startswith(
+        "The evidence for `cm_gems` at 6 steps supports nothing: it was worse than `cnn` (-0.3"
+    )
+    assert "4 seeds), and was not shown to beat `constant` (" in found.sentence
+
+
 def test_of_several_the_simplest_explanation_is_named() -> None:
     assert claim({**ALL, "long_spans": 0.6, "placebo_cm_gems": 0.6}).supports is Support.SPAN
     assert claim({**ALL, "constant": 0.6, "long_spans": 0.6}).supports is Support.NOTHING

@@ -110,13 +110,19 @@ def _support(beside: Controls, against: dict[Arm, Verdict], metric: str) -> tupl
 def _short_of(arm: Arm, supports: Support, left: Sequence[Verdict], over: Verdict, metric: str) -> str:
     """Say which controls stand, given how far the curriculum is above the plainest one."""
     if supports is Support.NOTHING:
-        numbered = "; ".join(f"`{verdict.b.curriculum}` ({_numbers(verdict, metric)})" for verdict in left)
-        return f"The evidence for {arm} supports nothing: it was not shown to beat {numbered}."
+        worse = [verdict for verdict in left if verdict.outcome is Outcome.WORSE]
+        said = {"was worse than": worse, "was not shown to beat": [one for one in left if one not in worse]}
+        parts = [f"{words} {_numbered(ones, metric)}" for words, ones in said.items() if ones]
+        return f"The evidence for {arm} supports nothing: it {', and '.join(parts)}."
     standing = " and ".join(f"`{verdict.b.curriculum}`" for verdict in left)
     return (
         f"{arm} beat `{over.b.curriculum}` ({_numbers(over, metric)}) but was not shown to beat {standing}, so the "
         f"evidence supports {supports.value}, and no more."
     )
+
+
+def _numbered(verdicts: Sequence[Verdict], metric: str) -> str:
+    return "; ".join(f"`{verdict.b.curriculum}` ({_numbers(verdict, metric)})" for verdict in verdicts)
 
 
 def _numbers(verdict: Verdict, metric: str) -> str:

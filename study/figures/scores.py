@@ -25,12 +25,12 @@ def _side_by_side(summary: Summary) -> go.Figure:
         style = style_of(styles[line.curriculum])["marker"] if line.is_pretrained else {"symbol": "circle-open"}
         colour = style_of(styles[line.curriculum])["line"]["color"] if line.is_pretrained else "#555"
         each = score.by_seed if len(score.by_seed) > 1 else ()
-        seeds = {"size": 5, "opacity": 0.45, "color": colour}
+        seeds = {"size": 8, "opacity": 0.45, "color": colour}
         figure.add_scatter(x=each, y=[line.curriculum] * len(each), mode="markers", marker=seeds, hoverinfo="x")
         figure.add_scatter(
             x=[score.mean],
             y=[line.curriculum],
-            error_x={"type": "data", "array": [score.half_width or 0.0], "thickness": 1.5},
+            error_x={"type": "data", "array": [score.half_width or 0.0], "visible": bool(score.half_width)},
             marker={**style, "size": 11, "color": colour},
             mode="markers",
             name=line.curriculum,
