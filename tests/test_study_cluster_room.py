@@ -163,6 +163,13 @@ def test_a_group_of_fixed_size_is_left_to_ray_and_sends_no_scouts(nodes: Cluster
     assert fixed.take(anew=False) == 64
     fixed.look()
     assert not fixed.call.exists()
+    node = nodes.add_node(num_cpus=1)
+    wait_until(lambda: node.node_id in {one["NodeID"] for one in ray.nodes() if one["Alive"]})
+    fixed._looked_at = 0.0
+    fixed.look()
+    nodes.remove_node(node, allow_graceful=False)
+    wait_until(lambda: node.node_id not in {one["NodeID"] for one in ray.nodes() if one["Alive"]})
+    assert fixed.lost_nodes() == 1  # it came after the group, and is gone
     assert scouts() == []
 
 

@@ -90,6 +90,7 @@ class Room:
                 found = self._settled()
                 if found >= self._spec.fewest:
                     self._withdraw(list(self._scouts))
+                    self.lost_nodes()
                     self.call = self._desk / f"leave-{uuid.uuid4().hex[:12]}"
                     self._workers = found
                     return found
@@ -98,9 +99,12 @@ class Room:
 
     def look(self) -> None:
         """Look, if it is time to, whether the group at work should have another number of workers; then call it."""
-        if not self._spec.is_elastic or time.monotonic() - self._looked_at < _LOOK_S:
+        if time.monotonic() - self._looked_at < _LOOK_S:
             return
         self._looked_at = time.monotonic()
+        self.lost_nodes()  # so that nodes which came later are known too, before they go
+        if not self._spec.is_elastic:
+            return
         with self._lock:
             # before its workers are up, a scout could be placed where they are to be
             is_up = self._workers > 0 and any(self._desk.glob(HEARTS))
@@ -115,7 +119,7 @@ class Room:
             self._sign.unlink(missing_ok=True)
 
     def lost_nodes(self) -> int:
-        """Return how many of the nodes that were seen so far are gone."""
+        """Return how many of the nodes that were seen so far are gone; those that are there are seen."""
         import ray
 
         alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
